@@ -10,8 +10,8 @@
 
 namespace nova {
 
-using TimePoint = std::chrono::steady_clock::time_point;   // for intervals
-using WallTime = std::chrono::system_clock::time_point;    // for people and records
+using TimePoint = std::chrono::steady_clock::time_point;  // for intervals
+using WallTime = std::chrono::system_clock::time_point;   // for people and records
 using Milliseconds = std::chrono::milliseconds;
 
 class Clock {
@@ -38,7 +38,9 @@ class VirtualClock final : public Clock {
 public:
     VirtualClock();
     ~VirtualClock() override;
+
     TimePoint now() const override { return now_; }
+
     WallTime wall_now() const override;
     Task<void> sleep_until(TimePoint time) override;
 

@@ -1,4 +1,5 @@
-// What can go wrong, and the one table that says what each kind means to clients, retries and shells.
+// What can go wrong, and the one table that says what each kind means to clients, retries and
+// shells.
 #pragma once
 
 #include <chrono>
@@ -33,9 +34,9 @@ enum class ErrorCode : std::uint8_t {
 
 struct Error {
     ErrorCode code = ErrorCode::internal;
-    std::string message;        // one sentence the user can act on
-    std::string word{};         // e.g. "model_not_found"; empty: the code's own word
-    std::string remedy{};       // what to do, one sentence; may be empty
+    std::string message;   // one sentence the user can act on
+    std::string word{};    // e.g. "model_not_found"; empty: the code's own word
+    std::string remedy{};  // what to do, one sentence; may be empty
     std::optional<std::chrono::seconds> retry_after{};
 
     // The finer word, or the code's.
@@ -61,11 +62,11 @@ enum class ExitCode : std::uint8_t {
 };
 
 struct ErrorPolicy {
-    std::string_view word;          // on the wire and in logs
+    std::string_view word;  // on the wire and in logs
     int http_status;
-    std::string_view openai_type;   // error.type of an OpenAI error body
-    bool retry;                     // may the controller try the same again by itself
-    bool fall_back;                 // may the router try the next provider
+    std::string_view openai_type;  // error.type of an OpenAI error body
+    bool retry;                    // may the controller try the same again by itself
+    bool fall_back;                // may the router try the next provider
     ExitCode exit_code;
     LogLevel level;
 };

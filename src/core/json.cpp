@@ -9,7 +9,7 @@
 namespace nova {
 namespace {
 
-constexpr std::size_t kMaxDepth = 128;   // reference/gateway.md 6: depth bombs
+constexpr std::size_t kMaxDepth = 128;  // reference/gateway.md 6: depth bombs
 
 bool too_deep(std::string_view text) {
     std::size_t depth = 0;
@@ -70,9 +70,8 @@ void JsonReader::complain(std::string_view key, std::string_view sentence) {
     }
 }
 
-const Json* JsonReader::find(
-    std::string_view key, std::string_view wanted, bool (*is)(const Json&)
-) {
+const Json*
+JsonReader::find(std::string_view key, std::string_view wanted, bool (*is)(const Json&)) {
     if (!value_.is_object()) {
         return nullptr;
     }

@@ -29,8 +29,8 @@ public:
     std::optional<std::int64_t> integer(std::string_view key);
     std::optional<double> number(std::string_view key);
     std::optional<bool> boolean(std::string_view key);
-    const Json* object(std::string_view key);   // nullptr when missing
-    const Json* array(std::string_view key);    // nullptr when missing
+    const Json* object(std::string_view key);  // nullptr when missing
+    const Json* array(std::string_view key);   // nullptr when missing
 
     std::string required_text(std::string_view key);
     std::int64_t required_integer(std::string_view key);

@@ -24,8 +24,8 @@ constexpr std::array<std::string_view, 12> kPrefixes{
 };
 
 bool secret_character(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           c == '-' || c == '_' || c == '.' || c == '+' || c == '/' || c == '=' || c == '~';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_' || c == '.' || c == '+' || c == '/' || c == '=' || c == '~';
 }
 
 void redact_known(std::string& text, const std::string& secret) {
@@ -133,9 +133,7 @@ Log::Log(Sink sink, LogLevel level) : writer_{std::make_unique<Writer>()} {
 
 Log::~Log() = default;
 
-void Log::write(
-    LogLevel level, std::string_view event, std::initializer_list<LogField> fields
-) {
+void Log::write(LogLevel level, std::string_view event, std::initializer_list<LogField> fields) {
     std::string line{event};
     for (const LogField& field : fields) {
         line += fmt::format(" {}={}", field.key, quoted(redactor_.clean(field.value)));

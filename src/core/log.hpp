@@ -49,6 +49,7 @@ public:
     void error(std::string_view event, std::initializer_list<LogField> fields = {});
 
     Redactor& redactor() { return redactor_; }
+
     // The last lines written, redacted, newest last; for tests and diagnostics.
     std::vector<std::string> recent() const;
 

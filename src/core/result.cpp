@@ -1,4 +1,5 @@
-// The end of a broken invariant: say where, then abort, so that a core or a restart tells the truth.
+// The end of a broken invariant: say where, then abort, so that a core or a restart tells the
+// truth.
 #include "core/result.hpp"
 
 #include <cstdio>

@@ -16,25 +16,26 @@ struct Strong {
     auto operator<=>(const Strong&) const = default;
 };
 
-using EngineName = Strong<struct EngineNameTag>;      // "llamacpp", "ollama", "custom", ...
-using ModelId = Strong<struct ModelIdTag>;            // as clients name it
-using SlotName = Strong<struct SlotNameTag>;          // "local", later "embed"
-using InstallId = Strong<struct InstallIdTag>;        // DIR/install-id
-using SpecHash = Strong<struct SpecHashTag>;          // hex of the BackendSpec (decisions.md 2.3)
+using EngineName = Strong<struct EngineNameTag>;  // "llamacpp", "ollama", "custom", ...
+using ModelId = Strong<struct ModelIdTag>;        // as clients name it
+using SlotName = Strong<struct SlotNameTag>;      // "local", later "embed"
+using InstallId = Strong<struct InstallIdTag>;    // DIR/install-id
+using SpecHash = Strong<struct SpecHashTag>;      // hex of the BackendSpec (decisions.md 2.3)
 using OperationId = Strong<struct OperationIdTag>;
-using UpstreamId = Strong<struct UpstreamIdTag>;      // one per instance, never reused: "local/7"
-using Generation = Strong<struct GenerationTag, std::uint64_t>;   // counts wishes of a slot
-using Epoch = Strong<struct EpochTag, std::uint64_t>;             // counts routing publications
+using UpstreamId = Strong<struct UpstreamIdTag>;  // one per instance, never reused: "local/7"
+using Generation = Strong<struct GenerationTag, std::uint64_t>;  // counts wishes of a slot
+using Epoch = Strong<struct EpochTag, std::uint64_t>;            // counts routing publications
 using Port = Strong<struct PortTag, std::uint16_t>;
 
-// An address somebody listens on. host is an IP literal or a name; unix sockets: host = "unix:PATH".
+// An address somebody listens on. host is an IP literal or a name; unix sockets: host =
+// "unix:PATH".
 struct Endpoint {
     std::string host;
     std::uint16_t port = 0;
     bool tls = false;
 
     auto operator<=>(const Endpoint&) const = default;
-    std::string text() const;   // "127.0.0.1:8001", "[::1]:8001", "unix:/path"
+    std::string text() const;  // "127.0.0.1:8001", "[::1]:8001", "unix:/path"
 };
 
 }  // namespace nova

@@ -40,13 +40,13 @@ void end_of(const std::string& name, const std::exception_ptr& exception) {
         std::rethrow_exception(exception);
     } catch (const boost::system::system_error& e) {
         if (e.code() == asio::error::operation_aborted) {
-            return;   // cancelled: the normal way to end early
+            return;  // cancelled: the normal way to end early
         }
         std::fprintf(stderr, "nova: task %s: %s\n", name.c_str(), e.what());
     } catch (const std::exception& e) {
         std::fprintf(stderr, "nova: task %s: %s\n", name.c_str(), e.what());
     }
-    std::abort();   // an escaped exception is a bug; going on would hide it
+    std::abort();  // an escaped exception is a bug; going on would hide it
 }
 
 }  // namespace

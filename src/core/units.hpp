@@ -12,6 +12,7 @@ struct Bytes {
     auto operator<=>(const Bytes&) const = default;
 
     friend constexpr Bytes operator+(Bytes a, Bytes b) { return {a.count + b.count}; }
+
     // Saturates at zero: "free minus needed" must never wrap to exabytes.
     friend constexpr Bytes operator-(Bytes a, Bytes b) {
         return {a.count > b.count ? a.count - b.count : 0};

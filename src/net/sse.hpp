@@ -1,0 +1,44 @@
+// Server-sent events without I/O: any split of the bytes gives the same events.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "core/result.hpp"
+
+namespace nova::net {
+
+struct SseEvent {
+    std::string event;  // "" when the field is missing
+    std::string data;   // several data lines joined by '\n'
+    std::string id;
+    bool has_data = false;
+    bool comment_only = false;  // a heartbeat: nothing but comment lines
+};
+
+// Line ends \n, \r\n and \r, mixed (WHATWG HTML 9.2.6). Memory is bounded by max_event_bytes.
+class SseParser {
+public:
+    explicit SseParser(std::size_t max_event_bytes = 16U * 1024U * 1024U);
+
+    // Error: too_large when one event exceeds the limit; the parser is unusable after it.
+    Result<void> feed(std::string_view bytes);
+    // The next complete event, oldest first; empty when more bytes are needed.
+    std::optional<SseEvent> next();
+    // True at an event border: nothing half-read is buffered.
+    bool at_border() const;
+
+private:
+    std::string buffer_;
+    std::size_t scanned_ = 0;
+    std::size_t consumed_ = 0;
+    std::size_t limit_;
+};
+
+// "event: name\ndata: line\n\n"; a data with line breaks becomes several data lines.
+std::string sse_event(std::string_view event, std::string_view data, std::string_view id = {});
+std::string sse_comment(std::string_view text);  // ": text\n\n"
+
+}  // namespace nova::net
