@@ -133,7 +133,7 @@ Result<std::map<std::string, std::string>> options_from(const Json* object) {
 
 bool is_header_name(std::string_view text) {
     constexpr std::string_view kPunctuation = "!#$%&'*+-.^_`|~";  // RFC 9110, 5.6.2
-    return !text.empty() && std::ranges::all_of(text, [](char c) {
+    return !text.empty() && std::ranges::all_of(text, [kPunctuation](char c) {
         return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
                kPunctuation.find(c) != std::string_view::npos;
     });
