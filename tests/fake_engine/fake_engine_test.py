@@ -59,7 +59,8 @@ def test_streams_events_and_done(include_usage):
         got = events(engine.post("/v1/chat/completions", asked)[2])
         assert got[-1] == "[DONE]"
         parsed = [json.loads(e) for e in got[:-1]]
-        text = "".join(e["choices"][0]["delta"].get("content") or "" for e in parsed if e["choices"])
+        deltas = [e["choices"][0]["delta"] for e in parsed if e["choices"]]
+        text = "".join(delta.get("content") or "" for delta in deltas)
         assert text == "t0 t1 t2 "
         assert any("usage" in e for e in parsed) == include_usage
 
