@@ -1,11 +1,12 @@
 """The official openai Python client against nova in front of real engines."""
 import json
 import math
+import pathlib
 
 import openai
 import pytest
 
-from nova_fixture import request
+from nova_fixture import Nova, RealLlama, request
 
 HELLO = [{"role": "user", "content": "Say hello to a cat in one short sentence."}]
 WEATHER = {"type": "function", "function": {
@@ -107,28 +108,19 @@ def cosine(a, b):
     return dot / math.sqrt(sum(x * x for x in a)) / math.sqrt(sum(y * y for y in b))
 
 
-def test_tools_reach_the_engine(llama):
-    # Required: SmolLM2 is too small to choose a tool by itself; the grammar makes it.
-    answer = client_of(llama).chat.completions.create(
-        model=llama.model(), max_tokens=200, temperature=0, tools=[WEATHER], tool_choice="required",
-        messages=[{"role": "user", "content": "What is the weather in Paris?"}])
-    call = answer.choices[0].message.tool_calls[0]
-    assert call.function.name == "weather"
-    assert isinstance(json.loads(call.function.arguments)["city"], str)
-    assert answer.choices[0].finish_reason == "tool_calls"
-
-
-def test_a_streamed_tool_call(llama):
-    chunks = client_of(llama).chat.completions.create(
-        model=llama.model(), max_tokens=200, temperature=0, tools=[WEATHER], tool_choice="required",
-        stream=True, messages=[{"role": "user", "content": "What is the weather in Paris?"}])
-    name = arguments = ""
-    for chunk in chunks:
-        for call in (chunk.choices[0].delta.tool_calls or []) if chunk.choices else []:
-            name += call.function.name or ""
-            arguments += call.function.arguments or ""
-    assert name == "weather"
-    assert "city" in json.loads(arguments)
+def test_tools_reach_real_llamacpp(tmp_path):
+    """SmolLM2 is too small to call a tool; that it was shown them is seen in its prompt."""
+    template = pathlib.Path(__file__).parent / "tools_template.jinja"
+    with RealLlama("--jinja", "--chat-template-file", template) as engine, \
+            Nova(tmp_path / "data") as nova:
+        nova.start("custom", "--url", f"http://127.0.0.1:{engine.port}/v1")
+        direct = openai.OpenAI(base_url=f"http://127.0.0.1:{engine.port}/v1", api_key="unused")
+        asked = {"model": "smol", "max_tokens": 1, "messages": HELLO}
+        without = client_of(nova).chat.completions.create(**asked).usage.prompt_tokens
+        shown = client_of(nova).chat.completions.create(**asked, tools=[WEATHER])
+        assert shown.usage.prompt_tokens > without + 30
+        same = direct.chat.completions.create(**asked, tools=[WEATHER])
+        assert shown.usage.prompt_tokens == same.usage.prompt_tokens
 
 
 def test_json_schema(nova):
