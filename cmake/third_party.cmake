@@ -12,7 +12,8 @@ find_package(SQLite3 REQUIRED)
 # Asio alone, header only; awaitables need no coroutine-ts switch with C++20 on.
 add_library(nova_asio INTERFACE)
 target_link_libraries(nova_asio INTERFACE Boost::headers Threads::Threads)
-target_compile_definitions(nova_asio INTERFACE BOOST_ASIO_NO_DEPRECATED BOOST_ERROR_CODE_HEADER_ONLY)
+target_compile_definitions(nova_asio INTERFACE BOOST_ASIO_NO_DEPRECATED
+                                               BOOST_ERROR_CODE_HEADER_ONLY)
 
 if(NOVA_TESTS)
     find_package(GTest REQUIRED)
