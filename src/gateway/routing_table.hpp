@@ -30,8 +30,8 @@ struct Upstream {
 // Told to clients while a backend is on its way (contract.md 6).
 struct Loading {
     std::string phase;
-    std::optional<double> progress;
-    std::optional<double> eta_s;
+    std::optional<double> progress{};
+    std::optional<double> eta_s{};
 };
 
 struct RoutingTable {
