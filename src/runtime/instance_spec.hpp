@@ -33,6 +33,12 @@ enum class RuntimeKind : std::uint8_t { process, docker, external };
 std::string_view word(RuntimeKind kind);
 std::optional<RuntimeKind> runtime_kind_from(std::string_view word);
 
+// docker: a folder of the host as the container sees it.
+struct Mount {
+    std::string host_path;
+    std::string container_path;
+};
+
 // In argv and env values "{port}" stands for the port the driver chose when port is 0.
 struct InstanceSpec {
     InstanceIdentity identity;
@@ -42,7 +48,9 @@ struct InstanceSpec {
     std::vector<std::string> argv;           // without the program
     std::map<std::string, std::string> env;  // exactly these, plus PATH, HOME, LANG and the marker
     std::vector<std::string> secret_env;     // names in env whose values must not be shown
-    std::string image;                       // docker
+    std::string image;                       // docker, likewise the next two
+    std::string accelerator;                 // cuda, rocm, cpu: which devices it is given
+    std::vector<Mount> mounts;
     Endpoint listen{.host = "127.0.0.1", .port = 0, .tls = false};  // external: where it is
     std::string log_path;                                           // O_APPEND file of this run
     std::string working_directory;                                  // empty: that of the log file
