@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the Debian packages of tools/packages.txt that are missing; usage: packages.sh build test.
+# Installs the Debian packages of tools/packages.txt that are missing: packages.sh build [test].
 # Needs nothing but bash, dpkg and apt-get; says what it installs and asks for root only then.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
