@@ -1,0 +1,96 @@
+// Client side of HTTP/1.1: one connection's exchange of messages, and the pool that keeps them.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "core/deadline.hpp"
+#include "net/connection.hpp"
+#include "net/dial.hpp"
+#include "net/http_codec.hpp"
+
+namespace nova::net {
+
+// One request at a time. After an error, a close-framed or an unfinished answer it is not reusable.
+class UpstreamConnection {
+public:
+    UpstreamConnection(std::unique_ptr<Connection> connection, HeadLimits limits);
+
+    // head: request line and fields, complete with the blank line (append_* of http_codec).
+    // When the peer answers before it took the whole body, the answer can still be read and the
+    // connection is not reused (trap 21).
+    Task<Result<void>> send(std::string_view head, std::string_view body, std::string_view method);
+    // Skips 1xx. The views are valid until the next call of any member.
+    Task<Result<const ResponseHead*>> read_head();
+    // The next bytes of the body, empty at its end; the view is valid until the next call.
+    Task<Result<std::string_view>> read_body_some();
+    bool body_done() const;
+
+    // Bytes received of the current answer, head included: 0 means it may be retried elsewhere.
+    std::uint64_t bytes_received() const { return received_; }
+
+    bool reusable() const;
+
+    Connection& connection() { return *connection_; }
+
+    void close() { connection_->close(); }
+
+private:
+    Task<Result<std::size_t>> fill();
+
+    std::unique_ptr<Connection> connection_;
+    HeadLimits limits_;
+    std::string buffer_;  // [begin_, end_) is unread
+    std::size_t begin_ = 0;
+    std::size_t end_ = 0;
+    std::string head_bytes_;
+    ResponseHead head_;
+    Framing framing_;
+    std::optional<BodyDecoder> body_;
+    std::string method_;
+    std::uint64_t received_ = 0;
+    bool sent_completely_ = false;
+    bool failed_ = false;
+};
+
+// One per worker thread. Unlimited in use (a cap would be a hidden queue, trap 30), at most
+// max_idle kept per endpoint, none longer than idle_limit.
+class UpstreamPool {
+public:
+    struct Limits {
+        std::size_t max_idle = 64;
+        std::chrono::seconds idle_limit{4};  // below uvicorn's 5 s (reference/gateway.md trap 26)
+        HeadLimits head{};
+    };
+
+    UpstreamPool(Clock& clock, TlsClient* tls, Limits limits);
+    UpstreamPool(const UpstreamPool&) = delete;
+    UpstreamPool& operator=(const UpstreamPool&) = delete;
+    ~UpstreamPool();
+
+    struct Acquired {
+        std::unique_ptr<UpstreamConnection> connection;
+        bool reused = false;  // a failure before the first byte of an answer may be stale
+    };
+    enum class Freshness { any, fresh };
+    Task<Result<Acquired>> acquire(Endpoint endpoint, Deadline deadline, Freshness freshness);
+    // Keeps it when reusable and clean, else closes it.
+    void release(const Endpoint& endpoint, std::unique_ptr<UpstreamConnection> connection);
+    // Closes what is idle towards that endpoint: the instance behind it is going away.
+    void forget(const Endpoint& endpoint);
+    std::size_t idle() const;
+
+private:
+    struct Idle;
+    Clock& clock_;
+    TlsClient* tls_;
+    Limits limits_;
+    std::unordered_map<std::string, std::vector<Idle>> idle_;
+};
+
+}  // namespace nova::net
