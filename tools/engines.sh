@@ -83,7 +83,7 @@ step() {
         trap 'kill "$nap"; exit' TERM
         # The nap holds no stream of ours: who reads our output would wait for its end.
         while
-            sleep 30 </dev/null >/dev/null 2>&1 &
+            sleep 30 >/dev/null 2>&1 &
             nap=$!
             wait "$nap" && kill -0 "$parent" 2>/dev/null
         do
