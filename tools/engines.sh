@@ -80,7 +80,13 @@ step() {
     say "$what (usually $usual)"
     (
         exec 9>&-
-        while sleep 30 && kill -0 "$parent" 2>/dev/null; do
+        trap 'kill "$nap"; exit' TERM
+        # The nap holds no stream of ours: who reads our output would wait for its end.
+        while
+            sleep 30 >/dev/null 2>&1 &
+            nap=$!
+            wait "$nap" && kill -0 "$parent" 2>/dev/null
+        do
             say "  still at it after $((SECONDS - began)) s: $what"
         done
     ) &
