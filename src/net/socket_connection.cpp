@@ -11,7 +11,6 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/generic/stream_protocol.hpp>
-#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <poll.h>
@@ -297,15 +296,15 @@ Task<Result<void>> SocketConnection::write_all(std::span<const std::string_view>
         const std::size_t size = count > 0 ? static_cast<std::size_t>(count) : 0;
         sent += size;
         left -= size;
-        if (left > 0 && count < 0 && would_block(errno)) {
+        const bool full = count < 0 && would_block(errno);
+        // At the end of a burst the wait returns with the next turn of the event loop; unlike
+        // asio::post it allocates nothing.
+        if (full || !state->take_from_burst(size)) {
             const auto [code] = co_await state->socket.async_wait(Socket::wait_write, kAwait);
             state->new_burst();
-            if (code) {
+            if (code && left > 0) {
                 co_return fail(state->failure(code));
             }
-        } else if (!state->take_from_burst(size)) {
-            state->new_burst();
-            co_await asio::post(state->socket.get_executor(), asio::use_awaitable);
         }
     }
     co_return Result<void>{};

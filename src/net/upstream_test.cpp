@@ -1,9 +1,8 @@
 // The client side against real servers and scripted peers.
-#include "net/upstream.hpp"
-
 #include <gtest/gtest.h>
 
 #include "net/test_server.hpp"
+#include "net/upstream.hpp"
 
 namespace nova::net {
 namespace {
