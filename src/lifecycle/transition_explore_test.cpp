@@ -1,8 +1,10 @@
 // Walks every state the machine can reach in a hostile world, and proves that it is noticed when
 // the machine is broken on purpose.
 #include <algorithm>
+#include <cstdlib>
 #include <deque>
 #include <functional>
+#include <limits>
 #include <map>
 #include <string>
 #include <unordered_map>
@@ -23,6 +25,14 @@ using std::chrono::seconds;
 // Two lengths of time only, so that the states are few; the rules do not know the numbers.
 constexpr seconds kUnit{30};
 constexpr std::chrono::nanoseconds kMoment{1};
+
+constexpr std::size_t kAll = std::numeric_limits<std::size_t>::max();
+
+// Every state of the worlds with two wishes takes minutes under sanitizers: NOVA_EXPLORE=all walks
+// them, every run walks those of one wish in full and the nearest of the others.
+std::size_t nearest() {
+    return std::getenv("NOVA_EXPLORE") != nullptr ? kAll : 40'000;
+}
 
 LifecyclePolicy coarse(PlantedBug bug) {
     LifecyclePolicy policy;
@@ -77,8 +87,8 @@ std::string key_of(const Node& node);
 
 class Explorer {
 public:
-    Explorer(PlantedBug bug, std::vector<std::string> wishes)
-        : policy_{coarse(bug)}, wishes_{std::move(wishes)} {}
+    Explorer(PlantedBug bug, std::vector<std::string> wishes, std::size_t limit = kAll)
+        : policy_{coarse(bug)}, wishes_{std::move(wishes)}, limit_{limit} {}
 
     void run();
 
@@ -111,6 +121,7 @@ private:
 
     LifecyclePolicy policy_;
     std::vector<std::string> wishes_;
+    std::size_t limit_;
     std::unordered_set<std::string> seen_;
     std::unordered_set<std::string> good_;
     std::deque<std::pair<Node, std::size_t>> queue_;
@@ -504,8 +515,7 @@ void Explorer::successors(const Node& node) {
 void Explorer::run() {
     origins_.push_back({0, "boot"});
     apply(Node{}, Booted{}, "boot");
-    while (!queue_.empty() && violations_.empty()) {
-        if (seen_.size() % 50000 < 8 && getenv("DBG")) fmt::print("{} {}\n", seen_.size(), queue_.size());
+    while (!queue_.empty() && violations_.empty() && seen_.size() < limit_) {
         const auto [node, origin] = std::move(queue_.front());
         queue_.pop_front();
         current_ = origin;
@@ -544,10 +554,10 @@ std::string key_of(const Node& node) {
     std::string key = fmt::format(
         "{}|{}|{}|{}|{}|{}{}|{}{}|{}{}{}|", at(s.desired), at(s.before),
         s.last_good ? s.last_good->spec.value : "-",
-        name(s.wish ? std::optional{s.wish->generation} : std::nullopt), s.prepared ? s.prepared->value : "-",
-        at(s.preparing), s.cancelling_preparation, s.listed, s.strays,
-        s.adopted_index ? static_cast<int>(*s.adopted_index) : -1, static_cast<int>(s.traffic),
-        s.traffic == Traffic::closed ? "" : s.published.value
+        name(s.wish ? std::optional{s.wish->generation} : std::nullopt),
+        s.prepared ? s.prepared->value : "-", at(s.preparing), s.cancelling_preparation, s.listed,
+        s.strays, s.adopted_index ? static_cast<int>(*s.adopted_index) : -1,
+        static_cast<int>(s.traffic), s.traffic == Traffic::closed ? "" : s.published.value
     );
     if (s.running) {
         const Running& r = *s.running;
@@ -591,16 +601,23 @@ void print(const Explorer& explorer, std::string_view world) {
 }
 
 TEST(TransitionExplore, KeepsEveryPromiseBetweenTwoEngines) {
-    Explorer explorer{PlantedBug::none, {"", "A", "B"}};
+    Explorer explorer{PlantedBug::none, {"", "A", "B"}, nearest()};
     explorer.run();
     print(explorer, "{nothing, A, B}");
     EXPECT_GT(explorer.states(), 1000U);
 }
 
 TEST(TransitionExplore, KeepsEveryPromiseBetweenModelsOfOneEngine) {
-    Explorer explorer{PlantedBug::none, {"", "M1", "M2"}};
+    Explorer explorer{PlantedBug::none, {"", "M1", "M2"}, nearest()};
     explorer.run();
     print(explorer, "{nothing, M1, M2}");
+    EXPECT_GT(explorer.states(), 1000U);
+}
+
+TEST(TransitionExplore, KeepsEveryPromiseOfOneEngineInEveryState) {
+    Explorer explorer{PlantedBug::none, {"", "A"}};
+    explorer.run();
+    print(explorer, "{nothing, A}");
     EXPECT_GT(explorer.states(), 1000U);
 }
 
