@@ -12,7 +12,9 @@ find_package(SQLite3 REQUIRED)
 # Asio alone, header only; awaitables need no coroutine-ts switch with C++20 on.
 add_library(nova_asio INTERFACE)
 target_link_libraries(nova_asio INTERFACE Boost::headers Threads::Threads)
-target_compile_definitions(nova_asio INTERFACE BOOST_ASIO_NO_DEPRECATED BOOST_ERROR_CODE_HEADER_ONLY)
+target_compile_definitions(nova_asio INTERFACE BOOST_ASIO_NO_DEPRECATED BOOST_ERROR_CODE_HEADER_ONLY
+                           # Frames kept per thread; the relay nests deeper than the usual two.
+                           BOOST_ASIO_RECYCLING_ALLOCATOR_CACHE_SIZE=16)
 
 if(NOVA_TESTS)
     find_package(GTest REQUIRED)

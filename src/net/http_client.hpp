@@ -15,9 +15,9 @@ struct FetchRequest {
     Endpoint endpoint;
     std::string method = "GET";
     std::string target = "/";
-    std::vector<std::pair<std::string, std::string>> headers;  // Host and lengths are ours
-    std::string body;
-    Deadline deadline;
+    std::vector<std::pair<std::string, std::string>> headers{};  // Host and lengths are ours
+    std::string body{};
+    Deadline deadline{};
     std::size_t body_limit = 4U * 1024U * 1024U;  // of the answer
 };
 

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "core/deadline.hpp"
 #include "core/log.hpp"
 #include "core/task_group.hpp"
 #include "net/exchange.hpp"

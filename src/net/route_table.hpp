@@ -24,7 +24,8 @@ public:
     struct Match {
         const Handler* handler = nullptr;  // nullptr: see error
         std::vector<std::pair<std::string, std::string>> parameters;
-        Error error{};  // not_found, or invalid_argument word method_not_allowed
+        Error error{};      // not_found, or invalid_argument word method_not_allowed
+        std::string allow;  // with method_not_allowed: the Allow header, "GET, HEAD, POST"
     };
 
     Match find(std::string_view method, std::string_view path) const;
@@ -38,6 +39,9 @@ public:
 
 private:
     struct Route;
+    static bool fits(const Route& route, const std::vector<std::string>& decoded);
+    static void fill(const Route& route, const std::vector<std::string>& decoded, Match& match);
+
     std::vector<Route> routes_;
     Handler fallback_;
 };

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <deque>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -31,10 +32,21 @@ public:
     bool at_border() const;
 
 private:
-    std::string buffer_;
-    std::size_t scanned_ = 0;
-    std::size_t consumed_ = 0;
+    void take_line(std::string_view line);
+    void take_field(std::string_view line);
+    void dispatch();
+    bool fits(std::size_t more);
+
     std::size_t limit_;
+    std::string line_;             // a line whose end has not come
+    SseEvent event_;               // what its lines gave so far
+    std::size_t event_bytes_ = 0;  // of the lines taken into event_
+    bool has_fields_ = false;
+    bool has_comment_ = false;
+    bool after_cr_ = false;   // a '\n' that follows belongs to the line end already taken
+    bool first_line_ = true;  // where a byte order mark may stand
+    bool failed_ = false;
+    std::deque<SseEvent> ready_;
 };
 
 // "event: name\ndata: line\n\n"; a data with line breaks becomes several data lines.

@@ -1,0 +1,183 @@
+// Proves that a relayed chunk costs no allocation (decisions.md 3): counts malloc and its kin while
+// chunks go from an upstream's socket to a client's. Built without sanitizers: they have their own
+// malloc and larger coroutine frames.
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+
+#include <boost/asio/io_context.hpp>
+#include <sys/socket.h>
+
+#include "core/task_group.hpp"
+#include "net/http_session.hpp"
+#include "net/socket_connection.hpp"
+#include "net/upstream.hpp"
+
+// glibc's own names for the functions that are counted here.
+extern "C" {
+void* __libc_malloc(std::size_t size);
+void* __libc_calloc(std::size_t count, std::size_t size);
+void* __libc_realloc(void* pointer, std::size_t size);
+void* __libc_memalign(std::size_t alignment, std::size_t size);
+}
+
+namespace {
+
+bool counting = false;
+long allocations = 0;
+
+void count_one() {
+    if (counting) {
+        ++allocations;
+        if (std::getenv("STOP_AT_ALLOCATION") != nullptr) {
+            std::abort();
+        }
+    }
+}
+
+}  // namespace
+
+extern "C" {
+
+void* malloc(std::size_t size) {
+    count_one();
+    return __libc_malloc(size);
+}
+
+void* calloc(std::size_t count, std::size_t size) {
+    count_one();
+    return __libc_calloc(count, size);
+}
+
+void* realloc(void* pointer, std::size_t size) {
+    count_one();
+    return __libc_realloc(pointer, size);
+}
+
+void* aligned_alloc(std::size_t alignment, std::size_t size) {
+    count_one();
+    return __libc_memalign(alignment, size);
+}
+
+int posix_memalign(void** pointer, std::size_t alignment, std::size_t size) {
+    count_one();
+    *pointer = __libc_memalign(alignment, size);
+    return *pointer == nullptr ? ENOMEM : 0;
+}
+
+}  // extern "C"
+
+namespace nova::net {
+namespace {
+
+constexpr int kWarmUp = 200;
+constexpr int kChunks = 2000;
+
+struct Pair {
+    Descriptor ours;
+    Descriptor theirs;
+};
+
+Pair socket_pair() {
+    std::array<int, 2> numbers{};
+    NOVA_CHECK(
+        ::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, numbers.data()) == 0
+    );
+    return {Descriptor{numbers[0]}, Descriptor{numbers[1]}};
+}
+
+std::unique_ptr<Connection> connection_over(asio::io_context& io, Descriptor descriptor) {
+    SocketAddress address;
+    address.storage.ss_family = AF_UNIX;
+    return std::make_unique<SocketConnection>(
+        io.get_executor(), std::move(descriptor), address, SocketConnection::Origin::dialed
+    );
+}
+
+void send_text(const Descriptor& to, std::string_view text) {
+    const ssize_t sent = ::send(to.get(), text.data(), text.size(), MSG_NOSIGNAL);
+    NOVA_CHECK(sent == static_cast<ssize_t>(text.size()));
+}
+
+std::size_t receive_bytes(const Descriptor& from) {
+    std::array<char, 65536> buffer{};
+    const ssize_t size = ::recv(from.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
+    return size > 0 ? static_cast<std::size_t>(size) : 0;
+}
+
+// The relay in its smallest form, with the watcher that cancels it.
+Task<void> relay(Exchange& exchange, UpstreamConnection& upstream) {
+    bool gone = false;
+    exchange.watch_client([&] {
+        gone = true;
+        upstream.close();
+    });
+    const auto sent = co_await upstream.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n", "", "GET");
+    const auto head = co_await upstream.read_head();
+    NOVA_CHECK(sent && head);
+    exchange.begin((*head)->status, {}, std::nullopt);
+    while (true) {
+        const auto piece = co_await upstream.read_body_some();
+        NOVA_CHECK(piece && !gone);
+        if (piece->empty()) {
+            break;
+        }
+        const auto written = co_await exchange.write(*piece);
+        NOVA_CHECK(written.has_value());
+    }
+    exchange.unwatch_client();
+    ignore(co_await exchange.end(), "the driver sees what arrived");
+}
+
+// Returns the allocations that kChunks chunks took.
+long measure(std::string_view chunk) {
+    asio::io_context io{1};
+    SystemClock clock;
+    Log log{Log::Sink::none, LogLevel::error};
+    Pair client = socket_pair();
+    Pair server = socket_pair();
+    UpstreamConnection upstream{connection_over(io, std::move(server.ours)), HeadLimits{}};
+    RouteTable routes;
+    routes.add("GET", "/", [&](Exchange& exchange) { return relay(exchange, upstream); });
+    SessionRules rules{
+        .clock = clock,
+        .log = log,
+        .routes = routes,
+        .limits = {},
+        .render_error = [](const Error& error) { return error.message; },
+        .admission = {}
+    };
+    HttpSession session{rules, connection_over(io, std::move(client.ours))};
+    TaskGroup group{io.get_executor()};
+    group.spawn("session", session.run());
+    send_text(client.theirs, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    send_text(server.theirs, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+    io.poll();
+    for (int i = 0; i < kWarmUp + kChunks; ++i) {
+        counting = i >= kWarmUp;
+        send_text(server.theirs, chunk);
+        io.poll();
+        NOVA_CHECK(receive_bytes(client.theirs) > 0);
+    }
+    counting = false;
+    send_text(server.theirs, kLastChunk);
+    io.poll();
+    io.restart();
+    io.poll();
+    NOVA_CHECK(group.running() == 0);
+    return std::exchange(allocations, 0);
+}
+
+}  // namespace
+}  // namespace nova::net
+
+int main() {
+    const long small = nova::net::measure("5\r\nhello\r\n");
+    const long several = nova::net::measure("5\r\nhello\r\n3\r\nabc\r\n1\r\n.\r\n");
+    std::printf(
+        "allocations in 2000 chunks: %ld; in 2000 reads of 3 chunks: %ld\n", small, several
+    );
+    return small == 0 && several == 0 ? 0 : 1;
+}

@@ -1,0 +1,259 @@
+// One connection's exchange of messages, and the stack of idle ones per endpoint.
+#include "net/upstream.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace nova::net {
+namespace {
+
+constexpr std::size_t kBufferBytes = 16U * 1024U;
+// Between two slices of a long body it is checked whether the peer has answered already (trap 21).
+constexpr std::size_t kSliceBytes = 256U * 1024U;
+// 1xx answers in front of one final answer; more is somebody playing.
+constexpr int kInterimAnswers = 16;
+
+std::unexpected<Error> answer_failed(std::string_view what) {
+    return fail(
+        ErrorCode::upstream_failed, "The upstream's answer is invalid: " + std::string{what}
+    );
+}
+
+}  // namespace
+
+UpstreamConnection::UpstreamConnection(std::unique_ptr<Connection> connection, HeadLimits limits)
+    : connection_{std::move(connection)}, limits_{limits} {}
+
+Task<Result<void>>
+UpstreamConnection::send(std::string_view head, std::string_view body, std::string_view method) {
+    method_ = method;
+    head_.status = 0;
+    body_.reset();
+    received_ = 0;
+    sent_completely_ = false;
+    const std::string_view first[] = {head, body.substr(0, kSliceBytes)};
+    auto sent = co_await connection_->write_all(first);
+    body.remove_prefix(std::min(body.size(), kSliceBytes));
+    while (sent && !body.empty()) {
+        if (!connection_->idle_and_clean()) {
+            co_return Result<void>{};  // it answers before the end: the rest would be wasted
+        }
+        const std::string_view slice[] = {body.substr(0, kSliceBytes)};
+        sent = co_await connection_->write_all(slice);
+        body.remove_prefix(std::min(body.size(), kSliceBytes));
+    }
+    sent_completely_ = sent.has_value();
+    if (!sent && sent.error().code == ErrorCode::unavailable) {
+        // It closed, perhaps after an answer that is still in our receive buffer.
+        const auto size = co_await fill();
+        if (size && *size > 0) {
+            co_return Result<void>{};
+        }
+    }
+    if (!sent) {
+        failed_ = true;
+    }
+    co_return sent;
+}
+
+Task<Result<const ResponseHead*>> UpstreamConnection::read_head() {
+    std::size_t scanned = 0;
+    for (int interim = 0; interim < kInterimAnswers;) {
+        const std::string_view unread{buffer_.data() + begin_, end_ - begin_};
+        const auto length = find_head_end(unread, scanned, limits_);
+        if (!length) {
+            failed_ = true;
+            co_return answer_failed(length.error().message);
+        }
+        if (*length == 0) {
+            scanned = unread.size();
+            const auto size = co_await fill();
+            if (!size) {
+                co_return propagate(size);
+            }
+            if (*size == 0) {
+                failed_ = true;
+                co_return fail(
+                    received_ == 0 ? ErrorCode::unavailable : ErrorCode::upstream_failed,
+                    "The upstream closed the connection before its answer was complete."
+                );
+            }
+            continue;
+        }
+        head_bytes_.assign(unread.substr(0, *length));
+        begin_ += *length;
+        scanned = 0;
+        auto head = parse_response_head(head_bytes_, std::move(head_));
+        if (!head) {
+            failed_ = true;
+            co_return answer_failed(head.error().message);
+        }
+        head_ = *std::move(head);
+        if (head_.status >= 200) {
+            const auto framing = response_framing(head_, method_);
+            if (!framing) {
+                failed_ = true;
+                co_return propagate(framing);
+            }
+            framing_ = *framing;
+            body_.emplace(framing_);
+            co_return &head_;
+        }
+        if (head_.status == 101) {
+            break;
+        }
+        ++interim;
+    }
+    failed_ = true;
+    co_return answer_failed("it does not end its interim answers.");
+}
+
+Task<Result<std::string_view>> UpstreamConnection::read_body_some() {
+    NOVA_CHECK(body_.has_value());
+    while (!body_->done()) {
+        if (begin_ < end_) {
+            const auto step = body_->next({buffer_.data() + begin_, end_ - begin_});
+            if (!step) {
+                failed_ = true;
+                co_return answer_failed(step.error().message);
+            }
+            begin_ += step->consumed;
+            if (!step->data.empty()) {
+                co_return step->data;
+            }
+            continue;
+        }
+        const auto size = co_await fill();
+        if (!size) {
+            co_return propagate(size);
+        }
+        if (*size == 0) {
+            const auto ended = body_->end_of_input();
+            if (!ended) {
+                failed_ = true;
+                co_return fail(
+                    ErrorCode::upstream_failed, "The upstream closed the connection in its answer."
+                );
+            }
+        }
+    }
+    co_return std::string_view{};
+}
+
+bool UpstreamConnection::body_done() const {
+    return body_ && body_->done();
+}
+
+bool UpstreamConnection::reusable() const {
+    if (failed_) {
+        return false;
+    }
+    if (method_.empty()) {
+        return true;  // nothing was ever asked
+    }
+    return sent_completely_ && body_done() && framing_.keep_alive && begin_ == end_;
+}
+
+// Appends to the unread bytes; 0 is the end of input.
+Task<Result<std::size_t>> UpstreamConnection::fill() {
+    if (begin_ == end_) {
+        begin_ = 0;
+        end_ = 0;
+    }
+    if (buffer_.empty()) {
+        buffer_.resize(kBufferBytes);
+    }
+    if (end_ == buffer_.size() && begin_ > 0) {
+        std::copy(
+            buffer_.begin() + static_cast<std::ptrdiff_t>(begin_),
+            buffer_.begin() + static_cast<std::ptrdiff_t>(end_), buffer_.begin()
+        );
+        end_ -= begin_;
+        begin_ = 0;
+    }
+    if (end_ == buffer_.size()) {
+        buffer_.resize(buffer_.size() * 2);  // a long head; find_head_end limits it
+    }
+    auto size = co_await connection_->read_some({buffer_.data() + end_, buffer_.size() - end_});
+    if (size) {
+        end_ += *size;
+        received_ += *size;
+    } else {
+        failed_ = true;
+    }
+    co_return size;
+}
+
+struct UpstreamPool::Idle {
+    std::unique_ptr<UpstreamConnection> connection;
+    TimePoint since;
+};
+
+UpstreamPool::UpstreamPool(Clock& clock, TlsClient* tls, Limits limits)
+    : clock_{clock}, tls_{tls}, limits_{limits} {}
+
+UpstreamPool::~UpstreamPool() = default;
+
+namespace {
+
+std::string key_of(const Endpoint& endpoint) {
+    return endpoint.tls ? "tls:" + endpoint.text() : endpoint.text();
+}
+
+}  // namespace
+
+Task<Result<UpstreamPool::Acquired>>
+UpstreamPool::acquire(Endpoint endpoint, Deadline deadline, Freshness freshness) {
+    const auto found = idle_.find(key_of(endpoint));
+    if (found != idle_.end() && freshness == Freshness::any) {
+        const TimePoint oldest = clock_.now() - limits_.idle_limit;
+        std::vector<Idle>& stack = found->second;
+        // Oldest in front: those past the limit go, the newest is the least likely to be stale.
+        std::erase_if(stack, [&](const Idle& idle) { return idle.since < oldest; });
+        while (!stack.empty()) {
+            Acquired acquired{.connection = std::move(stack.back().connection), .reused = true};
+            stack.pop_back();
+            if (acquired.connection->connection().idle_and_clean()) {
+                co_return acquired;
+            }
+        }
+    }
+    auto connection = co_await dial(std::move(endpoint), clock_, deadline, tls_);
+    if (!connection) {
+        co_return propagate(connection);
+    }
+    co_return Acquired{
+        .connection = std::make_unique<UpstreamConnection>(*std::move(connection), limits_.head),
+        .reused = false
+    };
+}
+
+void UpstreamPool::release(
+    const Endpoint& endpoint, std::unique_ptr<UpstreamConnection> connection
+) {
+    if (!connection || !connection->reusable()) {
+        return;
+    }
+    connection->connection().expire_at(TimePoint::max());
+    std::vector<Idle>& stack = idle_[key_of(endpoint)];
+    const TimePoint now = clock_.now();
+    std::erase_if(stack, [&](const Idle& idle) { return idle.since < now - limits_.idle_limit; });
+    if (stack.size() >= limits_.max_idle) {
+        stack.erase(stack.begin());
+    }
+    stack.push_back({std::move(connection), now});
+}
+
+void UpstreamPool::forget(const Endpoint& endpoint) {
+    idle_.erase(key_of(endpoint));
+}
+
+std::size_t UpstreamPool::idle() const {
+    std::size_t count = 0;
+    for (const auto& [key, stack] : idle_) {
+        count += stack.size();
+    }
+    return count;
+}
+
+}  // namespace nova::net
