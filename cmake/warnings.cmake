@@ -2,8 +2,8 @@
 add_library(nova_warnings INTERFACE)
 target_compile_options(
     nova_warnings
-    INTERFACE -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wnon-virtual-dtor -Wimplicit-fallthrough
-              -Werror
+    INTERFACE -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wnon-virtual-dtor
+              -Wimplicit-fallthrough -Werror
 )
 if(NOVA_SANITIZE)
     set(nova_sanitize_flags -fsanitize=${NOVA_SANITIZE} -fno-sanitize-recover=all)

@@ -17,7 +17,7 @@ struct Row {
 
 // Columns: word, HTTP, OpenAI type, retry by the controller, fall back, exit code, log level.
 // OpenAI types as its API reference lists them; statuses as contract.md 5 and 6 name them.
-constexpr std::array<Row, 18> kRows{{
+constexpr std::array<Row, 19> kRows{{
     {invalid_argument,
      {"invalid_argument", 400, "invalid_request_error", false, false, ExitCode::usage, info}},
     {unauthorized,
@@ -43,6 +43,8 @@ constexpr std::array<Row, 18> kRows{{
     {runtime_failed, {"runtime_failed", 503, "server_error", true, true, ExitCode::failed, error}},
     {corrupt, {"corrupt", 500, "server_error", false, false, ExitCode::store_damaged, error}},
     {internal, {"internal", 500, "server_error", false, false, ExitCode::failed, error}},
+    {precondition,
+     {"precondition", 409, "invalid_request_error", false, false, ExitCode::precondition, warn}},
 }};
 
 }  // namespace

@@ -30,6 +30,7 @@ enum class ErrorCode : std::uint8_t {
     runtime_failed,
     corrupt,
     internal,
+    precondition,
 };
 
 struct Error {

@@ -1,0 +1,21 @@
+// Asking rocm-smi for AMD cards: presence, name, memory, architecture.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "hardware/command_runner.hpp"
+#include "hardware/hardware_snapshot.hpp"
+
+namespace nova::hardware {
+
+struct RocmReading {
+    bool tool = false;  // rocm-smi is installed
+    std::vector<GpuDevice> gpus{};
+    std::string sentence{};  // why there are none, where that is worth saying
+};
+
+std::vector<std::string> rocm_inventory_argv();
+RocmReading parse_rocm_inventory(const Result<CommandOutput>& output);
+
+}  // namespace nova::hardware
