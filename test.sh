@@ -124,7 +124,12 @@ style() {
 unit() {
     build dev
     ctest --test-dir build/dev -j "$(nproc)" --output-on-failure --no-tests=error \
-        --output-junit "$out/ctest.xml" --timeout 300 | tail -n 60
+        --output-junit "$out/ctest.xml" --timeout 300 >"$out/ctest.log" 2>&1 || {
+        grep -vE '^ *(Start +)?[0-9]+(/[0-9]+ Test +#[0-9]+)?: .*(Passed +[0-9.]+ sec)?$' \
+            "$out/ctest.log" | tail -n 200
+        return 1
+    }
+    tail -n 3 "$out/ctest.log"
 }
 
 fake_engine() {

@@ -37,6 +37,7 @@ Task<Result<Epoch>> TrafficBridge::publish(lifecycle::SlotView view) {
     ++epoch_.value;
     const Epoch epoch = epoch_;
     auto table = std::make_shared<const gateway::RoutingTable>(routing_table_from(view, epoch));
+    open_ = table->local != nullptr;
     co_await plane_.publish(std::move(table));
     co_return epoch;
 }

@@ -13,6 +13,9 @@ class TrafficBridge final : public lifecycle::TrafficPort {
 public:
     explicit TrafficBridge(DataPlane& plane) : plane_{plane} {}
 
+    // Is traffic open, as last published.
+    bool open() const { return open_; }
+
     Task<Result<Epoch>> publish(lifecycle::SlotView view) override;
     Task<std::size_t> drained(UpstreamId upstream, Deadline deadline) override;
     Task<void> cut(UpstreamId upstream) override;
@@ -20,6 +23,7 @@ public:
 private:
     DataPlane& plane_;
     Epoch epoch_{0};
+    bool open_ = false;
 };
 
 }  // namespace nova::app

@@ -142,7 +142,16 @@ struct ChildProcesses::State : std::enable_shared_from_this<State> {
 ChildProcesses::ChildProcesses(asio::any_io_executor executor)
     : state_{std::make_shared<State>(std::move(executor))} {}
 
-ChildProcesses::~ChildProcesses() = default;
+ChildProcesses::~ChildProcesses() {
+    // Whoever ended meanwhile must not stay a zombie for as long as this process lives.
+    while (!state_->children.empty()) {
+        const ProcessIdentity identity = state_->children.front().identity;
+        state_->collect(identity);
+        if (!state_->children.empty() && state_->children.front().identity == identity) {
+            state_->children.pop_front();
+        }
+    }
+}
 
 Result<ProcessIdentity>
 ChildProcesses::start(const SpawnRequest& request, const std::string& log_path) {

@@ -66,8 +66,8 @@ struct EndRequest {
     ProcessFamily family;
     EndBy by = EndBy::signal_first;
     int stop_signal = 15;
-    Deadline grace;    // until then they may end by themselves
-    Deadline give_up;  // killing has to be done by then
+    Deadline grace{};    // until then they may end by themselves
+    Deadline give_up{};  // killing has to be done by then
 };
 
 // Returns once nobody of the family lives. Error runtime_failed: somebody outlived SIGKILL.

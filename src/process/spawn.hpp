@@ -10,10 +10,10 @@
 namespace nova::process {
 
 struct SpawnRequest {
-    std::string program;            // path
-    std::vector<std::string> argv;  // without the program
-    std::vector<std::string> env;   // "KEY=value": exactly the child's environment
-    std::string working_directory;  // empty: the caller's
+    std::string program{};            // path
+    std::vector<std::string> argv{};  // without the program
+    std::vector<std::string> env{};   // "KEY=value": exactly the child's environment
+    std::string working_directory{};  // empty: the caller's
 };
 
 // Standard input is /dev/null, output and error these descriptors, everything else is closed;

@@ -320,6 +320,7 @@ Task<Result<void>> ProcessDriver::stop(InstanceHandle handle, Force force) {
     if (!ended) {
         co_return propagate(ended, fmt::format("Stopping {}", handle.name));
     }
+    children_.ended(identity_of(handle));  // reaps it now, when it was our child
     records_.remove(handle.identity);
     co_return Result<void>{};
 }

@@ -225,17 +225,20 @@ void Engine::start() {
         pause_for(milliseconds(20));
     }
     // llama.cpp and Ollama open the port first; vLLM and SGLang only once the weights are loaded.
-    const bool port_first = launch_.surface == "llamacpp" || launch_.surface == "ollama";
+    // With nothing to load there is no moment at which a test could meet "Loading model".
+    const bool nothing = launch_.model.empty() && at_start->load_bytes == 0;
+    const bool load_later = launch_.surface == "llamacpp" && !nothing;
     phase_ = Phase::loading;
-    if (!port_first) {
+    if (!load_later && launch_.surface != "ollama") {
         load_model();
+        phase_ = Phase::ready;
     }
     if (!listen_and_accept()) {
         log("srv  llama_server: couldn't bind HTTP server socket, hostname: " + launch_.host +
             ", port: " + std::to_string(launch_.port));
         std::_Exit(1);
     }
-    if (launch_.surface == "llamacpp") {
+    if (load_later) {
         load_model();
     }
     phase_ = Phase::ready;

@@ -1,0 +1,214 @@
+// What a slot's machine knows, what can happen to it, and what it asks for. Read this file first,
+// then the drawing in transition.hpp.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <variant>
+#include <vector>
+
+#include "core/clock.hpp"
+#include "core/strong.hpp"
+#include "lifecycle/backend_control.hpp"
+#include "lifecycle/operation.hpp"
+
+namespace nova::lifecycle {
+
+// A wish as far as decisions go: two hashes. The controller keeps the BackendSpec behind them.
+struct Target {
+    SpecHash spec;          // the whole wish
+    SpecHash host;          // without the model where one instance serves many (decisions.md 2.7)
+    Generation generation;  // of the wish
+
+    bool operator==(const Target&) const = default;
+};
+
+struct Failure {
+    bool terminal = false;  // trying the same again cannot help
+    OperationError error;
+};
+
+// The one exclusive instance: from the moment its start is asked for until it is proven gone.
+struct Running {
+    Target target;          // what it was started for; follows a load
+    Generation generation;  // of the instance, unique per start
+    bool adopted = false;   // found after a restart of nova
+    bool up = false;        // the start returned
+    bool ready = false;     // a probe said so
+    bool gone = false;      // it ended by itself; what is left of it still has to be swept
+    bool drained = true;    // no request can be on it: never opened, or drained or cut since closed
+    bool proven = false;    // traffic was open on it
+    std::optional<SpecHash> loaded;  // spec whose model answers
+    std::optional<Failure> broken;   // why it has to go although it may be wanted
+    std::uint32_t stop_failures = 0;
+    TimePoint start_deadline{};
+};
+
+enum class WishKind : std::uint8_t { start, stop, switch_over };
+
+struct OpenWish {
+    Generation generation;
+    WishKind kind = WishKind::start;
+};
+
+// What the gateway was told last. unsure: a publication was asked for and not acknowledged.
+enum class Traffic : std::uint8_t { closed, unsure, open };
+
+// The main lane does one of these at a time; preparing and probing have lanes of their own.
+enum class Work : std::uint8_t {
+    none,
+    list,
+    sweep,
+    start,
+    load,
+    publish_open,
+    publish_closed,
+    drain,
+    cut,
+    stop
+};
+
+struct BackendState {
+    // ---- facts that survive nova (backend_record.hpp)
+    std::optional<Target> desired;
+    std::optional<Target> before;     // proven wish to come back to when the new one fails
+    std::optional<Target> last_good;  // the last one that became ready
+    std::optional<OpenWish> wish;     // an accepted operation without an outcome yet
+    std::uint64_t counter = 0;        // last generation given out
+    // ---- facts about the world; found out again after a restart
+    std::optional<Running> running;
+    std::optional<Running> candidate;  // issue "lifecycle, whole": blue-green; always empty so far
+    std::optional<SpecHash> prepared;  // weights, image and plan are there
+    std::optional<Target> preparing;   // lane two
+    bool cancelling_preparation = false;
+    bool parked = false;                       // likewise: idle and put away; always false so far
+    bool listed = false;                       // the driver told what is ours
+    bool strays = false;                       // something of ours runs that nobody wants
+    std::optional<std::size_t> adopted_index;  // which of the listed ones is kept
+    Traffic traffic = Traffic::closed;
+    SpecHash published;  // spec whose models the open view names
+    Phase phase = Phase::recovering;
+    // ---- lane one and the probes
+    Work busy = Work::none;
+    bool cancelling = false;            // the work was asked to end early
+    bool timed_out = false;             // because its time ran out
+    std::optional<Target> loading;      // target of a load in flight
+    std::optional<Generation> probing;  // instance a probe is out for
+    // ---- healing
+    std::uint32_t attempts = 0;    // failures of the wanted spec in a row
+    bool row_began_ready = false;  // the first of them was that of a ready backend
+    std::uint32_t strikes = 0;
+    bool given_up = false;  // terminal: only a new wish helps
+    std::optional<Failure> error;
+    bool leaving = false;  // nova is going away and takes the instance along
+    // ---- times
+    TimePoint pause_until{};  // after a failed list, sweep, stop or publication
+    std::optional<TimePoint> retry_at;
+    TimePoint next_probe_at{};
+    TimePoint load_deadline{};
+    std::optional<TimePoint> ready_since;
+};
+
+// ---------------------------------------------------------------- what can happen
+
+struct Booted {};
+
+struct Wished {
+    std::optional<Target> target;  // generation is given by the machine
+};
+
+struct CancelWished {
+    Generation generation;
+};
+
+struct Leaving {};
+
+struct FoundInstance {
+    SpecHash host;
+    Generation generation;
+    bool alive = false;
+};
+
+struct Listed {
+    std::vector<FoundInstance> found;
+};
+
+struct ListFailed {};
+
+struct Swept {};
+
+struct SweepFailed {};
+
+struct Prepared {
+    SpecHash spec;
+};
+
+struct PrepareFailed {
+    SpecHash spec;
+    Failure failure;
+};
+
+struct Started {
+    Generation generation;
+};
+
+// The instance may exist all the same: it is stopped before anything else happens.
+struct StartFailed {
+    Generation generation;
+    Failure failure;
+};
+
+struct Probed {
+    enum class Verdict : std::uint8_t { ready, loading, failed };
+    Generation generation;
+    Verdict verdict = Verdict::failed;
+};
+
+// Loading goes on: bytes, log lines or a percentage moved since the last time.
+struct Progressed {
+    Generation generation;
+};
+
+struct Loaded {
+    SpecHash spec;
+};
+
+struct LoadFailed {
+    SpecHash spec;
+    Failure failure;
+};
+
+struct Published {};
+
+struct PublishFailed {};
+
+struct Drained {
+    std::size_t left = 0;
+};
+
+struct CutDone {};
+
+struct Exited {
+    Generation generation;
+    Failure failure;
+};
+
+// reading: what its log says about why it had to go; empty when it says nothing.
+struct Stopped {
+    Generation generation;
+    std::optional<Failure> reading;
+};
+
+struct StopFailed {
+    Generation generation;
+};
+
+struct Tick {};
+
+using Event = std::variant<
+    Booted, Wished, CancelWished, Leaving, Listed, ListFailed, Swept, SweepFailed, Prepared,
+    PrepareFailed, Started, StartFailed, Probed, Progressed, Loaded, LoadFailed, Published,
+    PublishFailed, Drained, CutDone, Exited, Stopped, StopFailed, Tick>;
+
+}  // namespace nova::lifecycle
