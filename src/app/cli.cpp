@@ -361,6 +361,10 @@ int run_cli(int argc, char** argv) {
     add_backend_commands(app, parsed);
     add_watching_commands(app, parsed);
     add_machine_commands(app, parsed);
+    if (argc < 2) {
+        terminal.raw(app.help());
+        return static_cast<int>(ExitCode::usage);
+    }
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {

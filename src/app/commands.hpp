@@ -9,12 +9,11 @@
 
 #include "app/control_client.hpp"
 #include "app/terminal.hpp"
+#include "app/version.hpp"
 #include "config/environment.hpp"
 #include "core/error.hpp"
 
 namespace nova::app {
-
-inline constexpr std::string_view kVersion = "0.1.0";
 
 // Lives for one command.
 struct CommandContext {

@@ -90,13 +90,13 @@ std::vector<FoundEngine> find_engines(const config::Environment& environment) {
          process::folders_of(config::value_of(environment, "PATH").value_or(""))) {
         take(folder, true);
     }
-    // Sorted by name: llamacpp-N stands before ollama-N only when asked for in that order.
-    auto cached = cached_engine_folders(environment);
-    std::ranges::stable_sort(cached, {}, [](const std::string& folder) {
-        return !fs::path{folder}.filename().string().starts_with("llamacpp-");
-    });
-    for (const std::string& folder : cached) {
-        take(folder, false);
+    const auto cached = cached_engine_folders(environment);
+    for (const bool llamacpp : {true, false}) {
+        for (const std::string& folder : cached) {
+            if (fs::path{folder}.filename().string().starts_with("llamacpp-") == llamacpp) {
+                take(folder, false);
+            }
+        }
     }
     return found;
 }

@@ -8,10 +8,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "app/command_runner.hpp"
 #include "app/commands.hpp"
 #include "app/commands_blocking.hpp"
 #include "app/commands_engines.hpp"
+#include "app/machine.hpp"
 #include "config/boot_config.hpp"
 #include "hardware/hardware_file.hpp"
 #include "hardware/hardware_probe.hpp"
@@ -39,9 +39,7 @@ Result<Json> detect_here(CommandContext& context) {
     if (data_dir && fs::is_directory(*data_dir, error)) {
         settings.weights_folder = *data_dir;
     }
-    hardware::HardwareProbe probe{
-        command_runner(config::value_of(context.environment, "PATH").value_or("")), clock, settings
-    };
+    hardware::HardwareProbe probe{make_command_runner(context.environment), clock, settings};
     auto detection = run_blocking<hardware::Detection>([&probe] { return probe.detect(); });
     hardware::HardwareSnapshot snapshot = std::move(detection.snapshot);
     if (data_dir && fs::is_directory(*data_dir, error)) {
