@@ -1,4 +1,4 @@
-"""Bad use, part one: nova refuses to serve with a sentence and the right code, and loses nothing."""
+"""Bad use, part one: nova refuses to serve with a sentence and the right code; nothing is lost."""
 import os
 import random
 import shutil

@@ -28,7 +28,8 @@ def idle(tmp_path_factory, engine_folder):
 def busy(tmp_path_factory, engine_folder):
     """A nova that serves a custom backend all the time."""
     folder = tmp_path_factory.mktemp("busy") / "data"
-    with FakeEngine("--alias", "fake-model") as engine, Nova(folder, [engine_folder.folder]) as nova:
+    programs = [engine_folder.folder]
+    with FakeEngine("--alias", "fake-model") as engine, Nova(folder, programs) as nova:
         nova.start("custom", "--url", engine.url)
         yield nova
 

@@ -101,8 +101,8 @@ def test_slow_readers(tmp_path):
             sock.close()
         growth, limit = most - before, READERS * STREAM_CAP + SLACK
         p99 = sorted(chats.times)[int(len(chats.times) * 0.99)]
-        print(f"{READERS} readers of {BYTES_PER_S} B/s for {SECONDS} s: RSS {before / MIB:.1f} MiB, "
-              f"growth {growth / MIB:.2f} MiB of {limit / MIB:.2f} MiB allowed "
+        print(f"{READERS} readers of {BYTES_PER_S} B/s for {SECONDS} s: "
+              f"RSS {before / MIB:.1f} MiB, growth {growth / MIB:.2f} MiB of {limit / MIB:.2f} MiB allowed "
               f"(cap {STREAM_CAP // KIB} KiB a stream + {SLACK // MIB} MiB); {len(chats.times)} "
               f"chats meanwhile, p99 {p99 * 1000:.1f} ms")
         assert growth <= limit
