@@ -10,7 +10,7 @@ usage: ./test.sh [fast|nightly]
 
   fast      style and unit tests (ASan, UBSan)
             without a word: also TSan, the release build, the fake engine, real engines and clients
-  nightly   the long variants (NOVA_LONG=1), also each fuzz target for NOVA_FUZZ_SECONDS (default 300)
+  nightly   long variants too (NOVA_LONG=1), and each fuzz target for NOVA_FUZZ_SECONDS (300)
 
 Results lie in build/results, one log and JUnit file for each leg.
 TEXT
