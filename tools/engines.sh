@@ -204,7 +204,7 @@ fetch_miniaudio() {
     fi
     mkdir -p "$work/sdist" "$work/include/miniaudio"
     "$work/venv/bin/python" -m pip download --disable-pip-version-check --no-input --no-deps \
-        --no-binary :all: "${found[@]}" -d "$work/sdist" "$MINIAUDIO_PACKAGE" || return 1
+        --no-binary miniaudio "${found[@]}" -d "$work/sdist" "$MINIAUDIO_PACKAGE" || return 1
     tar -xzf "$work"/sdist/miniaudio-*.tar.gz -C "$work/sdist"
     cp "$work"/sdist/miniaudio-*/miniaudio/miniaudio.h "$work/include/miniaudio/"
 }

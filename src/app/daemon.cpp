@@ -126,6 +126,8 @@ private:
     Task<void> wait_for_signal();
     Task<void> detect_hardware();
     void make_planes();
+    runtime::RuntimeDriver* driver(runtime::RuntimeKind kind);
+    lifecycle::ControllerPorts controller_ports();
     recovery::RecoveryParts recovery_parts();
     Task<std::vector<recovery::EngineStatus>> inventory();
 
@@ -144,6 +146,7 @@ private:
     lifecycle::EventFeed feed_;
     recovery::AdminAuth auth_;
     TaskGroup tasks_;
+    TaskGroup controlling_;  // never cancelled: the controller leaves by itself
     std::unique_ptr<DataPlane> plane_;
     std::unique_ptr<TrafficBridge> bridge_;
     std::unique_ptr<lifecycle::BackendController> controller_;
@@ -163,50 +166,25 @@ Daemon::Daemon(
       machine_{in_.environment, clock_, log_, in_.directory.path()},
       processes_{io_.get_executor(), clock_, driver_options(in_.directory, in_.environment)},
       engine_client_{clock_}, weights_{in_.directory.path()}, auth_{in_.admin_secret, clock_},
-      tasks_{io_.get_executor()} {}
+      tasks_{io_.get_executor()}, controlling_{io_.get_executor()} {}
 
 void Daemon::make_planes() {
     DataPlane::Options options{
         .workers = in_.boot.workers.value,
         .policy = gateway_policy(settings_),
         .admission = gateway_admission(in_.boot),
-        .on_refused =
-            [this](const UpstreamId& upstream) {
-                log_.warn("gateway.refused", {{"upstream", upstream.value}});
-                controller_->connect_refused(upstream);
-            },
+        .on_refused = [this](const UpstreamId& upstream
+                      ) { log_.warn("gateway.refused", {{"upstream", upstream.value}}); },
     };
     plane_ = std::make_unique<DataPlane>(io_.get_executor(), clock_, log_, std::move(options));
     bridge_ = std::make_unique<TrafficBridge>(*plane_);
-    lifecycle::ControllerParts parts{
-        .executor = io_.get_executor(),
-        .slot = SlotName{"local"},
-        .install = in_.directory.install_id(),
-        .drivers = [this](runtime::RuntimeKind kind) -> runtime::RuntimeDriver* {
-            switch (kind) {
-            case runtime::RuntimeKind::process:
-                return &processes_;
-            case runtime::RuntimeKind::external:
-                return &external_;
-            case runtime::RuntimeKind::docker:
-                return nullptr;
-            }
-            return nullptr;
-        },
-        .engines = engine_client_,
-        .traffic = *bridge_,
-        .weights = weights_,
-        .store = *store_,
-        .feed = feed_,
-        .clock = clock_,
-        .log = log_,
-        .planner = make_planner(
-            registry_, [this] { return machine_.snapshot(); },
-            {.logs = in_.directory.file("logs"), .models = in_.directory.file("models")}
-        ),
-    };
     controller_ = std::make_unique<lifecycle::BackendController>(
-        std::move(parts), lifecycle_policy(settings_)
+        io_.get_executor(), controller_ports(),
+        lifecycle::ControllerOptions{
+            .install = in_.directory.install_id(),
+            .slot = SlotName{"local"},
+            .policy = lifecycle_policy(settings_),
+        }
     );
     parts_ = std::make_unique<recovery::RecoveryParts>(recovery_parts());
     recovery::add_recovery_routes(routes_, *parts_);
@@ -216,6 +194,46 @@ void Daemon::make_planes() {
         io_.get_executor(), clock_, log_, routes_, net::ServerLimits{}, &recovery::render_error,
         control_admission(in_.boot)
     );
+}
+
+runtime::RuntimeDriver* Daemon::driver(runtime::RuntimeKind kind) {
+    switch (kind) {
+    case runtime::RuntimeKind::process:
+        return &processes_;
+    case runtime::RuntimeKind::external:
+        return &external_;
+    case runtime::RuntimeKind::docker:
+        return nullptr;
+    }
+    return nullptr;
+}
+
+lifecycle::ControllerPorts Daemon::controller_ports() {
+    return {
+        .drivers = [this](runtime::RuntimeKind kind) { return driver(kind); },
+        .kinds = {runtime::RuntimeKind::process, runtime::RuntimeKind::external},
+        .client = engine_client_,
+        .weights = weights_,
+        .traffic = *bridge_,
+        .planner = make_planner(
+            registry_, [this] { return machine_.snapshot(); },
+            {.logs = in_.directory.file("logs"), .models = in_.directory.file("models")}
+        ),
+        .models_of = [this](const EngineName& name) -> Result<engine::ModelsPerInstance> {
+            const engine::EngineSpec* spec = registry_.find(name.value);
+            if (spec == nullptr) {
+                return fail(
+                    ErrorCode::not_found, fmt::format("There is no engine {}.", name.value),
+                    "See the engines nova knows with: nova engines"
+                );
+            }
+            return spec->models;
+        },
+        .store = *store_,
+        .clock = clock_,
+        .log = log_,
+        .feed = feed_,
+    };
 }
 
 recovery::RecoveryParts Daemon::recovery_parts() {
@@ -275,7 +293,8 @@ Task<void> Daemon::leave() {
     const Deadline deadline = Deadline::in(clock_, kShutdownDeadline);
     control_->stop();
     const bool keep = settings_.text("on_exit") == "keep";
-    co_await controller_->leave(keep ? lifecycle::OnExit::keep : lifecycle::OnExit::stop);
+    controller_->leave(keep ? lifecycle::Leave::keep : lifecycle::Leave::stop);
+    co_await controlling_.join();
     co_await plane_->stop(deadline);
     co_await control_->finish(Deadline::in(clock_, 2s));
     tasks_.cancel();
@@ -296,7 +315,7 @@ Task<Result<void>> Daemon::run() {
         co_return propagate(bound);
     }
     plane_->start();
-    tasks_.spawn("controller", controller_->run());
+    controlling_.spawn("controller", controller_->run());
     tasks_.spawn("control accept", control_->run());
     tasks_.spawn("hardware", detect_hardware());
     const nlohmann::json runtime{

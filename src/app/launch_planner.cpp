@@ -96,6 +96,7 @@ lifecycle::Planner make_planner(
         plan.api_base = engine->api_base;
         plan.start_limit = engine->start_limit;
         plan.api_key = place.api_key;
+        plan.loading_progress = engine->loading_progress;
         if (!place.api_key.empty()) {
             plan.probe.auth_header_name = "Authorization";
             plan.probe.auth_header_value = Secret{"Bearer " + place.api_key};

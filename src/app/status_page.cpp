@@ -12,7 +12,7 @@ constexpr std::string_view kPage = R"(<!doctype html>
 <style>body{font:16px/1.5 system-ui,sans-serif;max-width:42rem;margin:3rem auto;padding:0 1rem}
 code{background:#8882;padding:.1em .3em;border-radius:.2em}</style>
 <h1>nova is running</h1>
-<p>The dashboard is not part of this version yet. Until it is, the command line shows everything:</p>
+<p>The dashboard is not part of this version yet. Until it is, use the command line:</p>
 <ul>
 <li><code>nova status</code> - what runs</li>
 <li><code>nova start ENGINE --model MODEL --wait</code> - run something</li>

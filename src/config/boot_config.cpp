@@ -14,6 +14,7 @@
 
 #include "config/settings.hpp"
 #include "config/toml_file.hpp"
+#include "store/data_directory.hpp"
 
 namespace nova::config {
 namespace {
@@ -423,67 +424,34 @@ bool is_loopback(const Endpoint& endpoint) {
 }
 
 Result<std::filesystem::path> default_data_dir(const Environment& environment) {
-    if (const auto dir = value_of(environment, "NOVA_DATA_DIR")) {
-        return std::filesystem::absolute(*dir).lexically_normal();
-    }
-    // XDG base directories: a relative path is to be ignored.
-    if (const auto base = value_of(environment, "XDG_DATA_HOME"); base && base->starts_with('/')) {
-        return std::filesystem::path{*base} / "nova";
-    }
-    if (const auto home = value_of(environment, "HOME")) {
-        return std::filesystem::path{*home} / ".local/share/nova";
-    }
-    return fail(
-        ErrorCode::invalid_argument, "nova does not know where to keep its data: HOME is not set.",
-        "Give --data-dir DIR."
+    const auto named = [&environment](std::string_view name) {
+        return value_of(environment, name).value_or("");
+    };
+    auto path = store::resolve_data_directory(
+        {.option = {},
+         .nova_data_dir = named("NOVA_DATA_DIR"),
+         .xdg_data_home = named("XDG_DATA_HOME"),
+         .home = named("HOME")}
     );
+    if (!path) {
+        return propagate(path);
+    }
+    return std::filesystem::path{std::move(*path)};
 }
 
 std::optional<Error> secret_refused(const Secret& secret) {
-    constexpr std::size_t kShortest = 12;
-    // What example files and tutorials contain; the first is the first Nova's own.
-    constexpr std::array<std::string_view, 10> kPlaceholders{
-        "nova-admin-secret-change-me",
-        "changeme",
-        "change-me",
-        "change_me",
-        "secret",
-        "password",
-        "admin",
-        "example",
-        "placeholder",
-        "your-secret"
+    const std::string& text = secret.reveal();
+    const bool white = text.find_first_of("\r\n\t ") != std::string::npos;
+    if (!white && !store::is_placeholder_secret(text)) {
+        return std::nullopt;
+    }
+    return Error{
+        .code = ErrorCode::invalid_argument,
+        .message = white ? "the admin secret contains white space."
+                         : "the admin secret is empty, short, or a placeholder everybody knows.",
+        .word = "placeholder_secret",
+        .remedy = "Leave it out: nova makes one in the data directory on its first start."
     };
-    std::string lower = secret.reveal();
-    std::ranges::transform(lower, lower.begin(), [](char c) {
-        return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    });
-    constexpr std::string_view kRemedy =
-        "Leave it out: nova makes one in the data directory on its first start.";
-    const auto refuse = [&](std::string why) {
-        return Error{
-            .code = ErrorCode::invalid_argument,
-            .message = std::move(why),
-            .word = "placeholder_secret",
-            .remedy = std::string{kRemedy}
-        };
-    };
-    if (lower.empty()) {
-        return refuse("the admin secret is empty.");
-    }
-    const bool known = std::ranges::any_of(kPlaceholders, [&lower](std::string_view word) {
-        return lower == word || (word.size() > kShortest && lower.contains(word));
-    });
-    if (known || lower.contains("change-me") || lower.contains("changeme")) {
-        return refuse("the admin secret is a placeholder that everybody knows.");
-    }
-    if (lower.size() < kShortest) {
-        return refuse(fmt::format("the admin secret is shorter than {} characters.", kShortest));
-    }
-    if (lower.find_first_of("\r\n\t ") != std::string::npos) {
-        return refuse("the admin secret contains white space.");
-    }
-    return std::nullopt;
 }
 
 }  // namespace nova::config

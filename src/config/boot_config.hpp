@@ -77,10 +77,10 @@ Result<Endpoint> parse_listen(std::string_view text);
 bool is_loopback(const Endpoint& endpoint);
 
 // decisions.md 2.2: $NOVA_DATA_DIR, $XDG_DATA_HOME/nova, ~/.local/share/nova.
-// Error: invalid_argument when there is no HOME either.
+// Error: precondition when there is no HOME either.
 Result<std::filesystem::path> default_data_dir(const Environment& environment);
 
-// A secret everybody knows or can guess at once; the sentence says which rule it breaks.
+// A secret everybody knows or can guess at once, or that no header can carry; empty: a fine one.
 std::optional<Error> secret_refused(const Secret& secret);
 
 }  // namespace nova::config

@@ -3,19 +3,14 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
-#include <cstring>
 #include <fstream>
 #include <sstream>
 #include <utility>
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "config/settings.hpp"
-#include "core/random.hpp"
+#include "store/files.hpp"
 
 namespace nova::config {
 namespace {
@@ -78,30 +73,6 @@ std::string quoted(const std::string& value) {
         out += c;
     }
     return out + "\"";
-}
-
-Error disk_error(const std::filesystem::path& path, int number) {
-    const bool full = number == ENOSPC || number == EDQUOT;
-    return Error{
-        .code = full ? ErrorCode::exhausted : ErrorCode::unavailable,
-        .message = fmt::format("{} cannot be written: {}.", path.string(), std::strerror(number)),
-        .word = {},
-        .remedy = full ? "Free some disk space." : "Check the folder and who owns it."
-    };
-}
-
-Result<void> write_all(int file, std::string_view text, const std::filesystem::path& path) {
-    while (!text.empty()) {
-        const ssize_t written = ::write(file, text.data(), text.size());
-        if (written < 0) {
-            if (errno == EINTR) {
-                continue;
-            }
-            return std::unexpected<Error>{disk_error(path, errno)};
-        }
-        text.remove_prefix(static_cast<std::size_t>(written));
-    }
-    return ::fsync(file) == 0 ? Result<void>{} : std::unexpected<Error>{disk_error(path, errno)};
 }
 
 }  // namespace
@@ -194,21 +165,7 @@ std::string EnvFile::text() const {
 }
 
 Result<void> EnvFile::write(const std::filesystem::path& path) const {
-    const std::filesystem::path beside = path.string() + "." + random_hex(6);
-    const int file =
-        ::open(beside.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR);
-    if (file < 0) {
-        return std::unexpected<Error>{disk_error(path, errno)};
-    }
-    auto done = write_all(file, text(), path);
-    ::close(file);
-    if (done && ::rename(beside.c_str(), path.c_str()) != 0) {
-        done = std::unexpected<Error>{disk_error(path, errno)};
-    }
-    if (!done) {
-        ::unlink(beside.c_str());
-    }
-    return done;
+    return store::write_file_atomically(path.string(), text());
 }
 
 Result<void> set_mode(EnvFile& file, std::string_view mode, std::string_view backend) {

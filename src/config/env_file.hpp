@@ -25,7 +25,7 @@ public:
     Result<void> set(const std::string& name, const std::string& value);
     std::string text() const;
 
-    // Mode 0600: it holds secrets (decisions.md 4.9). Errors: exhausted, unavailable.
+    // Mode 0600: it holds secrets (decisions.md 4.9). Error: precondition.
     Result<void> write(const std::filesystem::path& path) const;
 
 private:

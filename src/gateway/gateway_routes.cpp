@@ -1,4 +1,4 @@
-// /v1/* and /health/*.
+// The handlers of the OpenAI routes and of the gateway's health.
 #include "gateway/gateway_routes.hpp"
 
 #include <numeric>

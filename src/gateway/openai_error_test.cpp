@@ -12,8 +12,8 @@ TEST(OpenAiError, HasTheFourMembersClientsRead) {
     };
     const auto body = nlohmann::json::parse(openai_error_body(error));
     EXPECT_EQ(
-        body.dump(),
-        R"({"error":{"code":"model_not_found","message":"No. Do.","param":null,"type":"invalid_request_error"}})"
+        body.dump(), R"({"error":{"code":"model_not_found","message":"No. Do.","param":null,)"
+                     R"("type":"invalid_request_error"}})"
     );
 }
 

@@ -26,8 +26,8 @@ struct Row {
     std::string word;  // of the refusal
 };
 
-TEST(Router, SendsARequestWhereItsModelIsServedAndSaysWhyElse) {
-    const std::vector<Row> rows{
+std::vector<Row> rows() {
+    return {
         {"served", "llamacpp", {"m"}, true, true, {"m"}, false, "m", 1, ""},
         {"served id with slashes", "vllm", {"org/x:Q4"}, true, true, {}, false, "org/x:Q4", 1, ""},
         {"unknown", "llamacpp", {"m"}, true, true, {"m"}, false, "gpt-4", 0, "model_not_found"},
@@ -77,7 +77,10 @@ TEST(Router, SendsARequestWhereItsModelIsServedAndSaysWhyElse) {
          "model_not_found"},
         {"nothing at all", "none", {}, true, false, {}, false, "m", 0, "model_not_found"},
     };
-    for (const Row& row : rows) {
+}
+
+TEST(Router, SendsARequestWhereItsModelIsServedAndSaysWhyElse) {
+    for (const Row& row : rows()) {
         RoutingTable table;
         table.wanted_provider = row.provider;
         table.known_models = row.known;

@@ -435,8 +435,8 @@ TEST_F(WorkerTest, ListsOnlyWhatCanBeAsked) {
         request.deadline = Deadline::in(clock_, 5s);
         auto response = co_await net::fetch(clock_, request);
         EXPECT_EQ(
-            response->body,
-            R"({"data":[{"created":0,"id":"m","object":"model","owned_by":"llamacpp"}],"object":"list"})"
+            response->body, R"({"data":[{"created":0,"id":"m","object":"model",)"
+                            R"("owned_by":"llamacpp"}],"object":"list"})"
         );
         worker_.install(table("local/3", {"org/model:Q4"}));
         request.target = "/v1/models/org/model:Q4";
