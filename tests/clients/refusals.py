@@ -6,6 +6,7 @@ PRECONDITION, STORE_DAMAGED, TIMEOUT, ROLLED_BACK = 7, 8, 9, 10
 
 TRACES = ("terminate called", "what():", "AddressSanitizer", "runtime error:", "Assertion",
           "Segmentation", "core dumped", "std::", "boost::", "asio.")
+ALLOWED = ("must be", " is not a ")
 
 
 def refused(done, code, *names):
@@ -23,6 +24,9 @@ def refused(done, code, *names):
     for name in names:
         assert str(name) in sentence, f"{name} is not named in: {sentence}"
     rest = lines[said[0] + 1:]
-    assert rest and rest[0].startswith("      ") and rest[0].strip(), (
-        f"a remedy is missing:\n{done.stderr}")
-    return rest[0].strip()
+    if rest and rest[0].startswith("      ") and rest[0].strip():
+        return rest[0].strip()
+    # Of a wrong value the sentence itself may say what a right one is.
+    told = done.returncode == USAGE and any(word in sentence for word in ALLOWED)
+    assert told, f"a remedy is missing:\n{done.stderr}"
+    return ""
