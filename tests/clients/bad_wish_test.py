@@ -79,7 +79,11 @@ def test_a_bad_model_while_another_backend_serves(busy, files, kind):
 
 
 def test_no_model_at_all(idle):
-    refused(start(idle, "llamacpp"), USAGE, "model")
+    refused(start(idle, "ollama"), USAGE, "model")
+
+
+def test_custom_without_a_url(idle):
+    refused(start(idle, "custom"), USAGE, "URL")
 
 
 def test_a_web_page_is_called_one(idle, files):
@@ -102,10 +106,9 @@ def test_a_wrong_option(idle, busy, files, option, name):
 
 @pytest.mark.parametrize("words,code,name", [
     (["warpdrive", "--model", "x"], NOT_FOUND, "warpdrive"),
-    (["custom"], USAGE, ""),
-    (["custom", "--url", "ftp://127.0.0.1/"], USAGE, "ftp"),
-    (["custom", "--url", "not a url"], USAGE, "not a url"),
-    (["llamacpp", "--model", "/x.gguf", "--runtime", "warp"], USAGE, "warp"),
+    (["custom", "--url", "ftp://127.0.0.1/"], USAGE, "http://"),
+    (["custom", "--url", "http:// a"], USAGE, "white space"),
+    (["llamacpp", "--model", "/x.gguf", "--runtime", "warp"], USAGE, "runtime"),
     (["llamacpp", "--model", "/x.gguf", "--url", "http://127.0.0.1:1"], USAGE, "url"),
 ])
 def test_a_wrong_start(busy, words, code, name):
