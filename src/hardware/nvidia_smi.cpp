@@ -237,6 +237,7 @@ NvidiaReading nvidia_verdict(const Result<CommandOutput>& output) {
         case ErrorCode::invalid_argument:
         case ErrorCode::unauthorized:
         case ErrorCode::forbidden:
+        case ErrorCode::precondition:
         case ErrorCode::conflict:
         case ErrorCode::too_large:
         case ErrorCode::unprocessable:
