@@ -243,7 +243,6 @@ NvidiaReading nvidia_verdict(const Result<CommandOutput>& output) {
         case ErrorCode::unprocessable:
         case ErrorCode::rate_limited:
         case ErrorCode::exhausted:
-        case ErrorCode::precondition:
         case ErrorCode::budget:
         case ErrorCode::unsupported:
         case ErrorCode::cancelled:
