@@ -2,7 +2,7 @@
 #
 # Puts files into the program: generates <build>/generated/<name>.hpp with
 #   namespace nova::embedded { extern const std::span<const File> <name>; }
-# where File is {name, text}. Raw string literals, so that a reader of the build folder can read them.
+# where File is {name, text}.
 set(NOVA_GENERATED_DIR ${CMAKE_BINARY_DIR}/generated)
 function(nova_embed)
     cmake_parse_arguments(E "" "TARGET;NAME" "FILES" ${ARGN})
@@ -10,8 +10,8 @@ function(nova_embed)
     set(header ${NOVA_GENERATED_DIR}/embedded/${E_NAME}.hpp)
     add_custom_command(
         OUTPUT ${source} ${header}
-        COMMAND python3 ${CMAKE_SOURCE_DIR}/tools/embed.py --name ${E_NAME} --source ${source} --header
-                ${header} ${E_FILES}
+        COMMAND python3 ${CMAKE_SOURCE_DIR}/tools/embed.py --name ${E_NAME} --source ${source}
+                --header ${header} ${E_FILES}
         DEPENDS ${E_FILES} ${CMAKE_SOURCE_DIR}/tools/embed.py
         VERBATIM
     )

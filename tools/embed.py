@@ -23,7 +23,8 @@ out = [f'#include "embedded/{args.name}.hpp"\n\nnamespace nova::embedded {{\nnam
 for index, path in enumerate(args.files):
     data = path.read_bytes()
     rows = [", ".join(str(b) for b in data[i:i + 24]) for i in range(0, len(data), 24)]
-    out.append(f"constexpr unsigned char bytes_{index}[] = {{\n" + ",\n".join(rows or ["0"]) + "};\n")
+    out.append(f"constexpr unsigned char bytes_{index}[] = {{\n")
+    out.append(",\n".join(rows or ["0"]) + "};\n")
 out.append(f"const {args.name}_file files[] = {{\n")
 for index, path in enumerate(args.files):
     size = path.stat().st_size

@@ -220,6 +220,7 @@ Task<bool> HttpSession::drain_request() {
 Task<void> HttpSession::linger() {
     connection_->shutdown_send();
     expire_in(kLingerTime);
+    idle_ = true;  // a server that stops need not wait for this
     for (std::uint64_t read = 0; read < kLingerBytes;) {
         begin_ = 0;
         end_ = 0;

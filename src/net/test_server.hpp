@@ -32,6 +32,7 @@ void run_on(asio::io_context& io, Body body) {
         ended = true;
         io.stop();
     });
+    io.restart();
     io.run_for(kPatience);
     ASSERT_TRUE(ended) << "the test did not end in time";
     if (failure) {

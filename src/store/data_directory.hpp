@@ -12,10 +12,10 @@ namespace nova::store {
 
 // Where the folder may be named, strongest first (decisions.md 2.2); empty: not said there.
 struct DataDirectoryPlaces {
-    std::string option;         // --data-dir
-    std::string nova_data_dir;  // NOVA_DATA_DIR
-    std::string xdg_data_home;  // XDG_DATA_HOME: nova/ in it
-    std::string home;           // HOME: .local/share/nova in it
+    std::string option{};         // --data-dir
+    std::string nova_data_dir{};  // NOVA_DATA_DIR
+    std::string xdg_data_home{};  // XDG_DATA_HOME: nova/ in it
+    std::string home{};           // HOME: .local/share/nova in it
 };
 
 // An absolute path. Error precondition: no place says anything.

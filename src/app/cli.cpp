@@ -1,0 +1,381 @@
+// The table of commands; the only file that knows the command line library.
+#include "app/cli.hpp"
+
+#include <algorithm>
+#include <array>
+#include <csignal>
+#include <functional>
+#include <memory>
+#include <utility>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "app/commands.hpp"
+#include "config/boot_config.hpp"
+
+namespace nova::app {
+namespace {
+
+using Run = std::function<ExitCode(CommandContext&)>;
+
+// Everything the parser writes into; lives until the command has run.
+struct Parsed {
+    ClientOptions client;
+    std::map<std::string, std::string> boot;  // flags of nova serve and nova up
+    std::map<std::string, bool> boot_switches;
+    std::string config_file;
+    StartOptions start;
+    StartOptions custom;
+    WaitOptions stop;
+    ChatOptions chat;
+    std::vector<std::string> prompt;
+    LogsOptions logs;
+    UpOptions up;
+    std::uint64_t since = 0;
+    unsigned limit = 20;
+    std::string operation;
+    Run run;
+
+    std::map<std::string, std::string> flags() const {
+        std::map<std::string, std::string> given;
+        for (const auto& [name, text] : boot) {
+            if (!text.empty()) {
+                given[name] = text;
+            }
+        }
+        for (const auto& [name, on] : boot_switches) {
+            if (on) {
+                given[name] = "true";
+            }
+        }
+        return given;
+    }
+};
+
+std::string flag_of(std::string_view name) {
+    std::string flag = "--" + std::string{name};
+    std::ranges::replace(flag, '_', '-');
+    return flag;
+}
+
+void add_client_options(CLI::App& command, Parsed& parsed, bool remote = true) {
+    command.add_option("--data-dir", parsed.client.data_dir, "data directory of that nova")
+        ->type_name("DIR");
+    command.add_flag("--json", parsed.client.json, "one JSON object on standard output");
+    if (!remote) {
+        return;
+    }
+    command.add_option("--url", parsed.client.url, "control address of a nova elsewhere")
+        ->type_name("URL");
+    command
+        .add_option(
+            "--admin-secret-file", parsed.client.admin_secret_file, "file with its admin secret"
+        )
+        ->type_name("FILE");
+    command.add_flag(
+        "--insecure", parsed.client.insecure, "send the secret to another machine without TLS"
+    );
+}
+
+CLI::App& add_command(
+    CLI::App& app, Parsed& parsed, const char* name, const char* sentence, const char* example,
+    Run run
+) {
+    CLI::App* command = app.add_subcommand(name, sentence);
+    command->footer(fmt::format("Example:\n  {}", example));
+    command->callback([&parsed, run = std::move(run)] { parsed.run = run; });
+    return *command;
+}
+
+void add_boot_options(CLI::App& command, Parsed& parsed) {
+    for (const config::BootOption& option : config::boot_options()) {
+        const std::string name{option.name};
+        if (name == "data_dir") {
+            continue;  // the client options have it, for both meanings
+        }
+        const std::string sentence = fmt::format("{} ({})", option.sentence, option.variable);
+        if (option.value.empty()) {
+            command.add_flag(flag_of(name), parsed.boot_switches[name], sentence);
+        } else {
+            command.add_option(flag_of(name), parsed.boot[name], sentence)
+                ->type_name(std::string{option.value});
+        }
+    }
+}
+
+void add_wait_options(CLI::App& command, WaitOptions& waiting) {
+    command.add_flag("--wait", waiting.wait, "return when it is done, showing how far it is");
+    command.add_option("--timeout", waiting.timeout_s, "longest wait in seconds")
+        ->type_name("S")
+        ->check(CLI::PositiveNumber)
+        ->capture_default_str();
+}
+
+void add_start_options(CLI::App& command, StartOptions& options) {
+    command.add_option("engine", options.engine, "llamacpp, ollama, vllm, sglang or custom")
+        ->required();
+    command
+        .add_option(
+            "--model", options.model,
+            "GGUF file, Hugging Face id, hf.co/org/repo:QUANT or Ollama tag; default: the last used"
+        )
+        ->type_name("MODEL");
+    command
+        .add_option(
+            "--option", options.options, "context=4096, parallel=2, flag.NAME=V; repeatable"
+        )
+        ->type_name("K=V")
+        ->expected(1)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+    command.add_option("--url", options.url, "custom: root of an OpenAI-compatible API")
+        ->type_name("URL");
+    command
+        .add_option(
+            "--auth-header", options.auth_header,
+            "custom: value of Authorization, or \"Name: V\"; @FILE or - reads it"
+        )
+        ->type_name("V");
+    command.add_option("--runtime", options.runtime, "auto, process, docker or external");
+    add_wait_options(command, options.waiting);
+}
+
+void add_daemon_commands(CLI::App& app, Parsed& parsed) {
+    CLI::App& up = add_command(
+        app, parsed, "up", "Start nova, an engine and a model; ask the model something",
+        "nova up --model ~/models/qwen.gguf",
+        [&parsed](CommandContext& context) {
+            parsed.up.serve_flags = parsed.flags();
+            return up_command(context, parsed.up);
+        }
+    );
+    add_client_options(up, parsed, false);
+    up.add_option("--model", parsed.up.model, "model to start; default: a small one that is here")
+        ->type_name("MODEL");
+    up.add_option("--engine", parsed.up.engine, "engine to use; default: what is installed");
+    up.add_option("--timeout", parsed.up.timeout_s, "longest wait for the model in seconds")
+        ->type_name("S")
+        ->check(CLI::PositiveNumber)
+        ->capture_default_str();
+    add_boot_options(up, parsed);
+
+    CLI::App& down = add_command(
+        app, parsed, "down", "End nova and what it runs", "nova down",
+        [](CommandContext& context) { return down_command(context); }
+    );
+    add_client_options(down, parsed, false);
+
+    CLI::App& serve = add_command(
+        app, parsed, "serve", "Run nova in the foreground",
+        "nova serve --data-dir /srv/nova --gateway-listen 127.0.0.1:8001",
+        [&parsed](CommandContext& context) {
+            auto flags = parsed.flags();
+            if (!parsed.client.data_dir.empty()) {
+                flags["data_dir"] = parsed.client.data_dir;
+            }
+            return serve_command(context, std::move(flags), parsed.config_file);
+        }
+    );
+    serve
+        .add_option(
+            "--data-dir", parsed.client.data_dir, "where nova keeps its state (NOVA_DATA_DIR)"
+        )
+        ->type_name("DIR");
+    serve
+        .add_option(
+            "--config", parsed.config_file, "configuration file; default: /etc/nova/nova.toml"
+        )
+        ->type_name("FILE");
+    add_boot_options(serve, parsed);
+}
+
+void add_backend_commands(CLI::App& app, Parsed& parsed) {
+    CLI::App& status = add_command(
+        app, parsed, "status", "What runs, and how far what is wanted is", "nova status --json",
+        [](CommandContext& context) { return status_command(context); }
+    );
+    add_client_options(status, parsed);
+
+    CLI::App& start = add_command(
+        app, parsed, "start", "Run an engine with a model",
+        "nova start llamacpp --model ~/models/qwen.gguf --option context=4096 --wait\n"
+        "  nova start custom --url http://127.0.0.1:8000/v1 --auth-header @key.txt --wait",
+        [&parsed](CommandContext& context) { return start_command(context, parsed.start); }
+    );
+    start.add_option("--data-dir", parsed.client.data_dir, "data directory of that nova")
+        ->type_name("DIR");
+    start.add_flag("--json", parsed.client.json, "one JSON object on standard output");
+    start
+        .add_option(
+            "--admin-secret-file", parsed.client.admin_secret_file, "file with the admin secret"
+        )
+        ->type_name("FILE");
+    add_start_options(start, parsed.start);
+
+    CLI::App& change = add_command(
+        app, parsed, "switch", "Change to another engine or model without losing requests",
+        "nova switch llamacpp --model ~/models/other.gguf --wait",
+        [&parsed](CommandContext& context) { return start_command(context, parsed.custom); }
+    );
+    change.add_option("--data-dir", parsed.client.data_dir, "data directory of that nova")
+        ->type_name("DIR");
+    change.add_flag("--json", parsed.client.json, "one JSON object on standard output");
+    add_start_options(change, parsed.custom);
+
+    CLI::App& stop = add_command(
+        app, parsed, "stop", "Let running requests end, then run nothing", "nova stop --wait",
+        [&parsed](CommandContext& context) { return stop_command(context, parsed.stop); }
+    );
+    add_client_options(stop, parsed);
+    add_wait_options(stop, parsed.stop);
+
+    CLI::App& operations = add_command(
+        app, parsed, "operations", "Starts, stops and switches of the last 24 hours",
+        "nova operations --limit 5",
+        [&parsed](CommandContext& context) { return operations_command(context, parsed.limit); }
+    );
+    add_client_options(operations, parsed);
+    operations.add_option("--limit", parsed.limit, "at most so many")->capture_default_str();
+
+    CLI::App& cancel = add_command(
+        app, parsed, "cancel", "End a running operation", "nova cancel 3f9a12",
+        [&parsed](CommandContext& context) { return cancel_command(context, parsed.operation); }
+    );
+    add_client_options(cancel, parsed);
+    cancel.add_option("operation", parsed.operation, "its id, as nova operations shows it")
+        ->required();
+}
+
+void add_watching_commands(CLI::App& app, Parsed& parsed) {
+    CLI::App& chat = add_command(
+        app, parsed, "chat", "Ask the model; the answer streams to the terminal",
+        "nova chat \"Why is the sky blue?\" --stats\n  git diff | nova chat --system \"Review "
+        "this.\"",
+        [&parsed](CommandContext& context) {
+            for (const std::string& part : parsed.prompt) {
+                parsed.chat.prompt += (parsed.chat.prompt.empty() ? "" : " ") + part;
+            }
+            return chat_command(context, parsed.chat);
+        }
+    );
+    add_client_options(chat, parsed);
+    chat.add_option("prompt", parsed.prompt, "what to ask; default: standard input");
+    chat.add_option("--model", parsed.chat.model, "default: the one that is ready");
+    chat.add_option("--system", parsed.chat.system, "system message");
+    chat.add_option("--max-tokens", parsed.chat.max_tokens, "longest answer");
+    chat.add_flag("--stats", parsed.chat.stats, "tokens per second, on standard error");
+
+    CLI::App& logs = add_command(
+        app, parsed, "logs", "The engine's log", "nova logs --tail 50 --follow",
+        [&parsed](CommandContext& context) { return logs_command(context, parsed.logs); }
+    );
+    add_client_options(logs, parsed);
+    logs.add_option("--tail", parsed.logs.tail, "lines from the end")
+        ->check(CLI::Range(1, 5000))
+        ->capture_default_str();
+    logs.add_flag("--follow,-f", parsed.logs.follow, "go on with new lines");
+
+    CLI::App& events = add_command(
+        app, parsed, "events", "What happens, as it happens", "nova events --json",
+        [&parsed, &app](CommandContext& context) {
+            const bool given = app.get_subcommand("events")->count("--since") > 0;
+            return events_command(context, given ? std::optional{parsed.since} : std::nullopt);
+        }
+    );
+    add_client_options(events, parsed);
+    events.add_option("--since", parsed.since, "begin behind the event with this id")
+        ->type_name("ID");
+}
+
+void add_machine_commands(CLI::App& app, Parsed& parsed) {
+    CLI::App& detect = add_command(
+        app, parsed, "detect", "What this machine has: CPU, memory, disk, GPUs",
+        "nova detect --json", [](CommandContext& context) { return detect_command(context); }
+    );
+    add_client_options(detect, parsed);
+    CLI::App& engines = add_command(
+        app, parsed, "engines", "Which engines can run here, and if not, why", "nova engines",
+        [](CommandContext& context) { return engines_command(context); }
+    );
+    add_client_options(engines, parsed);
+    CLI::App& doctor = add_command(
+        app, parsed, "doctor", "Look for what stands in nova's way", "nova doctor",
+        [](CommandContext& context) { return doctor_command(context); }
+    );
+    add_client_options(doctor, parsed, false);
+    CLI::App& version = add_command(
+        app, parsed, "version", "Which nova this is", "nova version --json",
+        [](CommandContext& context) { return version_command(context); }
+    );
+    version.add_flag("--json", parsed.client.json, "one JSON object on standard output");
+}
+
+// A cut progress line is ended before the shell's prompt comes; nova itself goes on.
+void end_on_interrupt() {
+    struct sigaction action{};
+    action.sa_handler = [](int) {
+        const char line_end = '\n';
+        const auto written = ::write(STDERR_FILENO, &line_end, 1);
+        static_cast<void>(written);
+        ::_exit(static_cast<int>(ExitCode::interrupted));
+    };
+    ::sigaction(SIGINT, &action, nullptr);
+}
+
+// --json anywhere in argv makes usage errors an object as well.
+bool asks_for_json(int argc, char** argv) {
+    return std::any_of(argv, argv + argc, [](const char* word) {
+        return std::string_view{word} == "--json";
+    });
+}
+
+int usage_error(CLI::App& app, const CLI::ParseError& error, Terminal& terminal, bool json) {
+    if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) {
+        return app.exit(error);  // --help
+    }
+    const auto chosen = app.get_subcommands();
+    const std::string help =
+        chosen.empty() ? "nova --help" : fmt::format("nova {} --help", chosen.front()->get_name());
+    const ExitCode code = terminal.complain(
+        {.code = ErrorCode::invalid_argument,
+         .message = error.what(),
+         .word = "usage",
+         .remedy = fmt::format("See {}", help)},
+        json ? Style::json : Style::plain
+    );
+    return static_cast<int>(code);
+}
+
+}  // namespace
+
+int run_cli(int argc, char** argv) {
+    const config::Environment environment = config::process_environment();
+    Terminal terminal{Terminal::look(environment)};
+    Parsed parsed;
+    CLI::App app{"nova runs language models on this machine and serves them.", "nova"};
+    app.require_subcommand(1);
+    app.set_version_flag("--version", fmt::format("nova {}", kVersion));
+    app.footer("First run:\n  nova up\nEach command explains itself: nova COMMAND --help");
+    add_daemon_commands(app, parsed);
+    add_backend_commands(app, parsed);
+    add_watching_commands(app, parsed);
+    add_machine_commands(app, parsed);
+    if (argc < 2) {
+        terminal.raw(app.help());
+        return static_cast<int>(ExitCode::usage);
+    }
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        return usage_error(app, error, terminal, asks_for_json(argc, argv));
+    }
+    const auto chosen = app.get_subcommands();
+    if (chosen.empty() || chosen.front()->get_name() != "serve") {
+        end_on_interrupt();  // serve ends properly by itself
+    }
+    CommandContext context{environment, terminal, parsed.client};
+    return static_cast<int>(parsed.run(context));
+}
+
+}  // namespace nova::app

@@ -1,0 +1,111 @@
+// What each command of the command line does. Options come parsed; the answer is the exit code.
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "app/control_client.hpp"
+#include "app/terminal.hpp"
+#include "app/version.hpp"
+#include "config/environment.hpp"
+#include "core/error.hpp"
+
+namespace nova::app {
+
+// Lives for one command.
+struct CommandContext {
+    const config::Environment& environment;
+    Terminal& terminal;
+    ClientOptions client;
+
+    Style style() const { return client.json ? Style::json : Style::plain; }
+
+    ExitCode complain(const Error& error) { return terminal.complain(error, style()); }
+};
+
+struct WaitOptions {
+    bool wait = false;
+    double timeout_s = 600;
+};
+
+struct StartOptions {
+    std::string engine;
+    std::string model;
+    std::vector<std::string> options;  // "K=V"
+    std::string url;
+    std::string auth_header;  // value, "@file" or "-" for standard input
+    std::string runtime;
+    WaitOptions waiting;
+};
+
+struct ChatOptions {
+    std::string prompt;  // empty: standard input
+    std::string model;   // empty: the one that is ready
+    std::string system;
+    std::optional<int> max_tokens;
+    bool stats = false;
+};
+
+struct LogsOptions {
+    unsigned tail = 200;
+    bool follow = false;
+};
+
+struct UpOptions {
+    std::string model;
+    std::string engine;
+    std::map<std::string, std::string> serve_flags;  // handed to nova serve, by boot option name
+    double timeout_s = 600;
+};
+
+ExitCode serve_command(
+    CommandContext& context, std::map<std::string, std::string> flags,
+    const std::string& config_file
+);
+ExitCode up_command(CommandContext& context, const UpOptions& options);
+ExitCode down_command(CommandContext& context);
+ExitCode status_command(CommandContext& context);
+ExitCode detect_command(CommandContext& context);
+ExitCode engines_command(CommandContext& context);
+ExitCode start_command(CommandContext& context, const StartOptions& options);
+ExitCode stop_command(CommandContext& context, const WaitOptions& waiting);
+ExitCode cancel_command(CommandContext& context, const std::string& operation);
+ExitCode operations_command(CommandContext& context, unsigned limit);
+ExitCode chat_command(CommandContext& context, const ChatOptions& options);
+ExitCode logs_command(CommandContext& context, const LogsOptions& options);
+ExitCode events_command(CommandContext& context, std::optional<std::uint64_t> since);
+ExitCode doctor_command(CommandContext& context);
+ExitCode version_command(CommandContext& context);
+
+// ---- parts that commands share
+
+// Follows an operation to its end on the terminal; its outcome as an exit code. With json nothing
+// is printed but the ended operation.
+ExitCode
+follow_operation(CommandContext& context, ControlClient& client, std::string id, double timeout_s);
+
+// Sends the wish; follows it when asked to. Prints what came of it.
+ExitCode send_start(CommandContext& context, ControlClient& client, const StartOptions& options);
+
+struct ChatResult {
+    std::string text;
+    std::string model;
+    std::string provider;
+    std::uint64_t tokens = 0;
+    double tokens_per_s = 0;
+    double first_token_s = 0;
+};
+
+// Streams one answer to standard output (not with json). gateway: where to ask.
+Result<ChatResult>
+stream_chat(CommandContext& context, const Endpoint& gateway, const ChatOptions& options);
+// "42 tokens, 55.1 tokens/s, first token after 180 ms"
+std::string stats_line(const ChatResult& result);
+
+// "a line of JSON", bytes that are no UTF-8 replaced.
+std::string json_line(const Json& value);
+
+}  // namespace nova::app

@@ -1,0 +1,410 @@
+// start, switch, stop, status, operations: wishes and what becomes of them.
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <utility>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "app/commands.hpp"
+#include "app/commands_blocking.hpp"
+#include "lifecycle/operation.hpp"
+
+namespace nova::app {
+namespace {
+
+constexpr std::chrono::milliseconds kPollEvery{200};
+constexpr unsigned kBarWidth = 24;
+
+std::string text_of(const Json& object, const char* key) {
+    const auto it = object.find(key);
+    return it != object.end() && it->is_string() ? it->get<std::string>() : std::string{};
+}
+
+double number_of(const Json& object, const char* key, double otherwise) {
+    const auto it = object.find(key);
+    return it != object.end() && it->is_number() ? it->get<double>() : otherwise;
+}
+
+void pause_for(std::chrono::nanoseconds duration) {
+    SystemClock clock;
+    run_blocking<int>([&clock, duration]() -> Task<int> {
+        co_await clock.sleep_for(duration);
+        co_return 0;
+    });
+}
+
+Result<std::map<std::string, std::string>> pairs_of(const std::vector<std::string>& options) {
+    std::map<std::string, std::string> pairs;
+    for (const std::string& option : options) {
+        const auto equals = option.find('=');
+        if (equals == std::string::npos || equals == 0) {
+            return fail(
+                ErrorCode::invalid_argument,
+                fmt::format("--option {}: an option is written NAME=VALUE.", option),
+                "For example: --option context=4096"
+            );
+        }
+        pairs[option.substr(0, equals)] = option.substr(equals + 1);
+    }
+    return pairs;
+}
+
+// decisions.md 2.18: a secret need not stand in argv, where every user of the machine sees it.
+Result<std::string> auth_header_from(const std::string& given) {
+    if (given != "-" && !given.starts_with('@')) {
+        return given;
+    }
+    std::string text;
+    if (given == "-") {
+        std::getline(std::cin, text);
+    } else {
+        std::ifstream file{given.substr(1)};
+        if (!std::getline(file, text)) {
+            return fail(
+                ErrorCode::invalid_argument,
+                fmt::format("--auth-header {}: the file cannot be read or is empty.", given)
+            );
+        }
+    }
+    while (!text.empty() && (text.back() == '\r' || text.back() == ' ')) {
+        text.pop_back();
+    }
+    return text;
+}
+
+// A relative path means the caller's folder, not the daemon's.
+std::string model_as_the_daemon_sees_it(const std::string& model) {
+    std::error_code error;
+    const bool looks_like_path = model.starts_with("./") || model.starts_with("../") ||
+                                 model.starts_with("~/") || model.ends_with(".gguf");
+    if (looks_like_path && std::filesystem::exists(model, error)) {
+        return std::filesystem::absolute(model).lexically_normal().string();
+    }
+    return model;
+}
+
+// Of the phase that runs now: "weights [####....] 3.3 of 5.2 GiB, 48 MiB/s, about 40 s left".
+std::string phase_line(const Json& phase) {
+    std::string line = text_of(phase, "id");
+    const double done = number_of(phase, "done", 0);
+    const double total = number_of(phase, "total", 0);
+    const bool bytes = text_of(phase, "unit") == "bytes";
+    if (total > 0) {
+        line += " " + bar(done / total, kBarWidth);
+        line += bytes ? fmt::format(
+                            " {} of {}", human_bytes(static_cast<std::uint64_t>(done)),
+                            human_bytes(static_cast<std::uint64_t>(total))
+                        )
+                      : fmt::format(" {:.0f} of {:.0f}", done, total);
+    } else if (bytes && done > 0) {
+        line += " " + human_bytes(static_cast<std::uint64_t>(done));
+    }
+    if (const double rate = number_of(phase, "rate", 0); rate > 0 && bytes) {
+        line += fmt::format(", {}/s", human_bytes(static_cast<std::uint64_t>(rate)));
+    }
+    if (const double eta = number_of(phase, "eta_s", 0); eta > 0) {
+        line += fmt::format(", about {} left", human_seconds(eta));
+    }
+    if (const std::string detail = text_of(phase, "detail"); !detail.empty()) {
+        line += ": " + detail;
+    }
+    return printable(line);
+}
+
+void show_progress(Terminal& terminal, const Json& operation) {
+    const auto phases = operation.find("phases");
+    if (phases == operation.end() || !phases->is_array()) {
+        return;
+    }
+    for (auto phase = phases->rbegin(); phase != phases->rend(); ++phase) {
+        if (text_of(*phase, "state") == "running") {
+            const std::string step = text_of(*phase, "id");
+            terminal.progress(step, "  " + phase_line(*phase));
+            return;
+        }
+    }
+}
+
+Error error_of_operation(const Json& operation) {
+    Error error{.code = ErrorCode::runtime_failed, .message = "It failed."};
+    const auto told = operation.find("error");
+    if (told == operation.end() || !told->is_object()) {
+        return error;
+    }
+    error.word = text_of(*told, "code");
+    error.message = text_of(*told, "detail");
+    error.remedy = text_of(*told, "remedy");
+    if (const auto code = error_code_from(error.word)) {
+        error.code = *code;
+        error.word.clear();
+    }
+    return error;
+}
+
+void show_log_excerpt(Terminal& terminal, const Json& operation) {
+    const auto told = operation.find("error");
+    if (told == operation.end() || !told->is_object()) {
+        return;
+    }
+    const std::string excerpt = text_of(*told, "log_excerpt");
+    if (!excerpt.empty()) {
+        terminal.note("      The engine's last lines:");
+        terminal.note(printable(excerpt));
+    }
+}
+
+ExitCode show_outcome(CommandContext& context, const Json& operation) {
+    using lifecycle::OperationState;
+    Terminal& terminal = context.terminal;
+    terminal.end_progress();
+    if (context.client.json) {
+        terminal.line(json_line(operation));
+    }
+    const auto plain = !context.client.json;
+    const std::string target = printable(text_of(operation, "target"));
+    const auto state = lifecycle::operation_state_from(text_of(operation, "state"));
+    switch (state.value_or(OperationState::failed)) {
+    case OperationState::succeeded:
+        if (plain) {
+            terminal.line(fmt::format("{}: {} done.", target, text_of(operation, "kind")));
+        }
+        return ExitCode::ok;
+    case OperationState::cancelled:
+        if (plain) {
+            terminal.note(fmt::format("nova: {} was cancelled.", target));
+        }
+        return ExitCode::failed;
+    case OperationState::superseded:
+        if (plain) {
+            terminal.note(fmt::format("nova: {} was overtaken by a newer wish.", target));
+        }
+        return ExitCode::conflict;
+    case OperationState::rolled_back:
+        if (plain) {
+            terminal.complain(error_of_operation(operation), Style::plain);
+            terminal.note("      What ran before runs again.");
+            show_log_excerpt(terminal, operation);
+        }
+        return ExitCode::rolled_back;
+    case OperationState::failed:
+    case OperationState::queued:
+    case OperationState::running:
+    case OperationState::cancelling:
+        break;
+    }
+    const Error error = error_of_operation(operation);
+    if (plain) {
+        terminal.complain(error, Style::plain);
+        show_log_excerpt(terminal, operation);
+    }
+    const ExitCode code = policy(error.code).exit_code;
+    // "not reachable" is about nova itself, which answered very well.
+    return code == ExitCode::not_reachable ? ExitCode::failed : code;
+}
+
+ExitCode finish_accepted(
+    CommandContext& context, ControlClient& client, const Json& accepted,
+    const WaitOptions& waiting, std::string_view what
+) {
+    const std::string operation = text_of(accepted, "operation");
+    const bool unchanged = text_of(accepted, "status") == "unchanged";
+    if (waiting.wait && !operation.empty()) {
+        return follow_operation(context, client, operation, waiting.timeout_s);
+    }
+    if (context.client.json) {
+        context.terminal.line(json_line(accepted));
+    } else if (unchanged) {
+        context.terminal.line(fmt::format("Nothing to do: {} already.", what));
+    } else {
+        context.terminal.line(fmt::format("Accepted: {} (operation {}).", what, operation));
+        context.terminal.line("See how far it is with: nova status");
+    }
+    return ExitCode::ok;
+}
+
+}  // namespace
+
+std::string json_line(const Json& value) {
+    return value.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+ExitCode
+follow_operation(CommandContext& context, ControlClient& client, std::string id, double timeout_s) {
+    SystemClock clock;
+    const Deadline deadline = Deadline::in(
+        clock,
+        std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::duration<double>{timeout_s
+        })
+    );
+    for (;;) {
+        const auto operation = client.get("/inference/operations/" + id);
+        if (!operation) {
+            context.terminal.end_progress();
+            return context.complain(operation.error());
+        }
+        const auto state = lifecycle::operation_state_from(text_of(*operation, "state"));
+        if (!state || lifecycle::finished(*state)) {
+            return show_outcome(context, *operation);
+        }
+        if (!context.client.json) {
+            show_progress(context.terminal, *operation);
+        }
+        if (deadline.passed(clock)) {
+            context.terminal.end_progress();
+            return context.complain(
+                {.code = ErrorCode::timeout,
+                 .message = fmt::format("It is not done after {}.", human_seconds(timeout_s)),
+                 .word = {},
+                 .remedy = "It goes on: look with nova status, or end it with nova cancel " + id}
+            );
+        }
+        pause_for(kPollEvery);
+    }
+}
+
+ExitCode send_start(CommandContext& context, ControlClient& client, const StartOptions& options) {
+    const auto pairs = pairs_of(options.options);
+    if (!pairs) {
+        return context.complain(pairs.error());
+    }
+    const auto auth = auth_header_from(options.auth_header);
+    if (!auth) {
+        return context.complain(auth.error());
+    }
+    Json body = Json::object();
+    const std::map<const char*, std::string> texts{
+        {"model", model_as_the_daemon_sees_it(options.model)},
+        {"url", options.url},
+        {"auth_header", *auth},
+        {"runtime", options.runtime}
+    };
+    for (const auto& [key, text] : texts) {
+        if (!text.empty()) {
+            body[key] = text;
+        }
+    }
+    if (!pairs->empty()) {
+        body["options"] = *pairs;
+    }
+    const auto accepted =
+        client.post("/inference/backend/" + options.engine + "/start", body.dump());
+    if (!accepted) {
+        return context.complain(accepted.error());
+    }
+    const std::string what = fmt::format("{} {}", options.engine, options.model);
+    return finish_accepted(context, client, *accepted, options.waiting, what);
+}
+
+ExitCode start_command(CommandContext& context, const StartOptions& options) {
+    auto client = ControlClient::open(context.client, context.environment);
+    if (!client) {
+        return context.complain(client.error());
+    }
+    return send_start(context, *client, options);
+}
+
+ExitCode stop_command(CommandContext& context, const WaitOptions& waiting) {
+    auto client = ControlClient::open(context.client, context.environment);
+    if (!client) {
+        return context.complain(client.error());
+    }
+    const auto accepted = client->post("/inference/backend/stop");
+    if (!accepted) {
+        return context.complain(accepted.error());
+    }
+    return finish_accepted(context, *client, *accepted, waiting, "nothing runs");
+}
+
+ExitCode cancel_command(CommandContext& context, const std::string& operation) {
+    auto client = ControlClient::open(context.client, context.environment);
+    if (!client) {
+        return context.complain(client.error());
+    }
+    const auto answer = client->remove("/inference/operations/" + operation);
+    if (!answer) {
+        return context.complain(answer.error());
+    }
+    context.terminal.line(
+        context.client.json ? json_line(*answer) : fmt::format("{} will be cancelled.", operation)
+    );
+    return ExitCode::ok;
+}
+
+ExitCode operations_command(CommandContext& context, unsigned limit) {
+    auto client = ControlClient::open(context.client, context.environment);
+    if (!client) {
+        return context.complain(client.error());
+    }
+    const auto answer = client->get(fmt::format("/inference/operations?limit={}", limit));
+    if (!answer) {
+        return context.complain(answer.error());
+    }
+    if (context.client.json) {
+        context.terminal.line(json_line(*answer));
+        return ExitCode::ok;
+    }
+    for (const Json& operation : answer->value("operations", Json::array())) {
+        context.terminal.line(printable(fmt::format(
+            "{}  {:<12} {:<8} {}  ({})", text_of(operation, "created_at"),
+            text_of(operation, "state"), text_of(operation, "kind"), text_of(operation, "target"),
+            text_of(operation, "id")
+        )));
+    }
+    return ExitCode::ok;
+}
+
+ExitCode status_command(CommandContext& context) {
+    auto client = ControlClient::open(context.client, context.environment);
+    if (!client) {
+        return context.complain(client.error());
+    }
+    auto status = client->get("/inference/backend");
+    if (!status) {
+        return context.complain(status.error());
+    }
+    const auto& running = client->running();
+    if (context.client.json) {
+        Json nova{{"control", client->control().text()}};
+        if (running) {
+            nova["pid"] = running->pid;
+            nova["gateway"] = running->gateway.text();
+            nova["version"] = running->version;
+        }
+        (*status)["nova"] = std::move(nova);
+        context.terminal.line(json_line(*status));
+        return ExitCode::ok;
+    }
+    Terminal& terminal = context.terminal;
+    const std::string backend = text_of(*status, "backend");
+    const std::string state = text_of(*status, "state");
+    std::string headline = backend == "none" || backend.empty() ? "no backend" : backend;
+    if (const std::string model = text_of(*status, "model"); !model.empty()) {
+        headline += " " + model;
+    }
+    headline += ": " + terminal.bold(state);
+    if (const std::string phase = text_of(*status, "phase"); phase != state) {
+        headline += " (" + phase + ")";
+    }
+    terminal.line(headline + ", since " + text_of(*status, "since"));
+    if (const auto progress = status->find("switch_progress");
+        progress != status->end() && progress->is_object()) {
+        terminal.line("  " + printable(text_of(*progress, "detail")));
+    }
+    if (const auto error = status->find("error"); error != status->end() && error->is_object()) {
+        terminal.line("  " + printable(text_of(*error, "detail")));
+        terminal.line("  " + printable(text_of(*error, "remedy")));
+    }
+    if (const std::string retry = text_of(*status, "retry_at"); !retry.empty()) {
+        terminal.line("  tried again at " + retry);
+    }
+    if (running) {
+        terminal.line(fmt::format("  gateway  http://{}/v1", running->gateway.text()));
+    }
+    terminal.line(fmt::format("  control  http://{}", client->control().text()));
+    return ExitCode::ok;
+}
+
+}  // namespace nova::app

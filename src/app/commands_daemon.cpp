@@ -1,0 +1,466 @@
+// serve, up, down: the daemon's beginning and end.
+#include <chrono>
+#include <csignal>
+#include <filesystem>
+#include <thread>
+#include <utility>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "app/commands.hpp"
+#include "app/commands_blocking.hpp"
+#include "app/commands_engines.hpp"
+#include "app/serve.hpp"
+#include "process/child_process.hpp"
+#include "process/process_table.hpp"
+#include "process/spawn.hpp"
+
+namespace nova::app {
+namespace {
+
+constexpr std::chrono::seconds kDaemonStartLimit{30};
+// Drain 15 s, the engine's grace, and a margin; then somebody should look.
+constexpr std::chrono::seconds kDaemonStopLimit{60};
+constexpr std::chrono::milliseconds kPollEvery{50};
+constexpr std::size_t kLogLinesShown = 12;
+
+void pause_for(std::chrono::nanoseconds duration) {
+    SystemClock clock;
+    run_blocking<int>([&clock, duration]() -> Task<int> {
+        co_await clock.sleep_for(duration);
+        co_return 0;
+    });
+}
+
+std::string own_program() {
+    std::error_code error;
+    return std::filesystem::read_symlink("/proc/self/exe", error).string();
+}
+
+std::vector<std::string> rows_of(const config::Environment& environment) {
+    std::vector<std::string> rows;
+    for (const auto& [name, value] : environment) {
+        rows.push_back(name + "=" + value);
+    }
+    return rows;
+}
+
+// What was written to the log since this size; its last lines.
+std::string log_since(const std::string& path, std::uintmax_t size) {
+    const process::FileDescriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+    std::string text(std::size_t{16} * 1024, '\0');
+    const ssize_t got =
+        file.open() ? ::pread(file.get(), text.data(), text.size(), static_cast<off_t>(size)) : -1;
+    text.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
+    while (text.ends_with('\n')) {
+        text.pop_back();
+    }
+    std::size_t from = text.size();
+    for (std::size_t lines = 0; lines < kLogLinesShown && from != std::string::npos; ++lines) {
+        from = from == 0 ? std::string::npos : text.rfind('\n', from - 1);
+    }
+    return from == std::string::npos ? text : text.substr(from + 1);
+}
+
+struct Daemon {
+    pid_t pid = 0;
+    std::string log_path;
+    std::uintmax_t log_size = 0;  // before it wrote anything
+};
+
+Result<Daemon> spawn_daemon(
+    const config::Environment& environment, const std::string& data_dir, const UpOptions& options
+) {
+    std::error_code error;
+    if (std::filesystem::create_directories(data_dir, error)) {
+        ::chmod(data_dir.c_str(), S_IRWXU);
+    }
+    Daemon daemon;
+    daemon.log_path = data_dir + "/nova.log";
+    const process::FileDescriptor log{::open(
+        daemon.log_path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, S_IRUSR | S_IWUSR
+    )};
+    if (!log.open()) {
+        return fail(
+            ErrorCode::precondition,
+            fmt::format("The data directory {} cannot be written.", data_dir),
+            "Check who owns it, or choose another with --data-dir."
+        );
+    }
+    daemon.log_size = std::filesystem::file_size(daemon.log_path, error);
+    process::SpawnRequest request;
+    request.program = own_program();
+    request.argv = {"serve", "--data-dir", data_dir};
+    for (const auto& [name, value] : options.serve_flags) {
+        std::string flag = "--" + name;
+        for (char& c : flag) {
+            c = c == '_' ? '-' : c;
+        }
+        request.argv.push_back(flag + "=" + value);
+    }
+    config::Environment inherited = environment;
+    inherited["PATH"] = engine_path(environment);
+    request.env = rows_of(inherited);
+    request.working_directory = "/";
+    const auto identity = process::spawn(request, log.get(), log.get());
+    if (!identity) {
+        return propagate(identity);
+    }
+    daemon.pid = static_cast<pid_t>(identity->pid);
+    return daemon;
+}
+
+// What the daemon said before it ended, and with which code.
+ExitCode daemon_ended(CommandContext& context, const Daemon& daemon, int status) {
+    const std::string said = log_since(daemon.log_path, daemon.log_size);
+    const ExitCode code = WIFEXITED(status) && WEXITSTATUS(status) != 0
+                              ? static_cast<ExitCode>(WEXITSTATUS(status))
+                              : ExitCode::failed;
+    context.complain(
+        {.code = ErrorCode::runtime_failed,
+         .message = fmt::format("nova ended while starting. Its log says:\n{}", said),
+         .word = "start_failed",
+         .remedy = fmt::format("The whole log is {}.", daemon.log_path)}
+    );
+    return code;
+}
+
+// The daemon answers, or the reason why not has been printed.
+std::expected<RunningNova, ExitCode>
+start_daemon(CommandContext& context, const std::string& data_dir, const UpOptions& options) {
+    const auto daemon = spawn_daemon(context.environment, data_dir, options);
+    if (!daemon) {
+        return std::unexpected{context.complain(daemon.error())};
+    }
+    SystemClock clock;
+    const Deadline deadline = Deadline::in(clock, kDaemonStartLimit);
+    ClientOptions at = context.client;
+    at.data_dir = data_dir;
+    at.url.clear();
+    while (!deadline.passed(clock)) {
+        int status = 0;
+        if (::waitpid(daemon->pid, &status, WNOHANG) == daemon->pid) {
+            return std::unexpected{daemon_ended(context, *daemon, status)};
+        }
+        auto client = ControlClient::open(at, context.environment);
+        if (client && client->running()->pid == daemon->pid && client->get("/health/live")) {
+            return *client->running();
+        }
+        pause_for(kPollEvery);
+    }
+    return std::unexpected{context.complain(
+        {.code = ErrorCode::timeout,
+         .message = fmt::format("nova does not answer after {} s.", kDaemonStartLimit.count()),
+         .word = {},
+         .remedy = fmt::format("See {}, or end it with nova down.", daemon->log_path)}
+    )};
+}
+
+// Runs the script that installs llama.cpp and the small model; its progress goes to the terminal.
+Result<void> install_engine(CommandContext& context) {
+    const auto script = engines_script(own_program());
+    if (!script) {
+        return fail(
+            ErrorCode::precondition,
+            "No engine is installed: neither llama-server nor ollama is on PATH.",
+            "Install llama.cpp or Ollama, or run ./setup.sh in nova's sources."
+        );
+    }
+    context.terminal.note("No engine is installed; installing llama.cpp and a small model.");
+    process::SpawnRequest request;
+    request.program = *script;
+    request.argv = {"llamacpp", "model"};
+    request.env = rows_of(context.environment);
+    const auto child = process::spawn(request, STDERR_FILENO, STDERR_FILENO);
+    if (!child) {
+        return propagate(child);
+    }
+    int status = 0;
+    while (::waitpid(static_cast<pid_t>(child->pid), &status, 0) < 0 && errno == EINTR) {
+    }
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+        return fail(
+            ErrorCode::precondition, "llama.cpp could not be installed.",
+            "Read what is printed above; then try again, or install an engine yourself."
+        );
+    }
+    return {};
+}
+
+struct Choice {
+    std::string engine;
+    std::string model;
+};
+
+Result<Choice> choose(CommandContext& context, const UpOptions& options) {
+    auto engines = find_engines(context.environment);
+    if (options.engine.empty() && engines.empty()) {
+        if (const auto installed = install_engine(context); !installed) {
+            return propagate(installed);
+        }
+        engines = find_engines(context.environment);
+    }
+    Choice choice{.engine = options.engine, .model = options.model};
+    if (choice.engine.empty()) {
+        if (engines.empty()) {
+            return fail(ErrorCode::precondition, "No engine is installed.", "Run ./setup.sh");
+        }
+        choice.engine = engines.front().engine;
+    }
+    if (choice.model.empty()) {
+        choice.model = config::value_of(context.environment, "DEFAULT_CHAT_MODEL").value_or("");
+    }
+    if (choice.model.empty()) {
+        choice.model = cached_small_model(context.environment).value_or("");
+    }
+    if (choice.model.empty()) {
+        return fail(
+            ErrorCode::precondition, "There is no model on this machine that nova knows of.",
+            "Run ./setup.sh, or name one: nova up --model FILE.gguf"
+        );
+    }
+    return choice;
+}
+
+void show_hardware(CommandContext& context, ControlClient& client) {
+    const auto machine = client.post("/hardware/detect");
+    if (!machine || !machine->is_object()) {
+        return;  // nova runs without knowing; nova detect tells why
+    }
+    std::string line = "Machine: ";
+    const auto cpu = machine->find("cpu");
+    if (cpu != machine->end() && cpu->is_object()) {
+        const auto model = cpu->find("model");
+        line += model != cpu->end() && model->is_string() ? model->get<std::string>() : "CPU";
+    }
+    line += fmt::format(", {} cores", machine->value("cpu_cores", 0));
+    const auto ram = machine->find("ram_bytes");
+    if (ram != machine->end() && ram->is_number_unsigned()) {
+        line += ", " + human_bytes(ram->get<std::uint64_t>()) + " RAM";
+    }
+    const auto gpus = machine->find("gpus");
+    const bool some = gpus != machine->end() && gpus->is_array() && !gpus->empty();
+    line += some ? fmt::format(", {} GPU(s)", gpus->size()) : ", no GPU";
+    context.terminal.line(printable(line));
+}
+
+void show_addresses(CommandContext& context, const RunningNova& nova) {
+    Terminal& terminal = context.terminal;
+    terminal.line(fmt::format("OpenAI endpoint  http://{}/v1", nova.gateway.text()));
+    terminal.line(fmt::format("Control          http://{}/", nova.control.text()));
+    terminal.line("nova stays up; end it with: nova down");
+}
+
+std::string active_model(ControlClient& client) {
+    const auto status = client.get("/inference/backend");
+    if (!status) {
+        return {};
+    }
+    const auto model = status->find("active_model");
+    return model != status->end() && model->is_string() ? model->get<std::string>() : std::string{};
+}
+
+// Asks the fresh model something, streaming; the proof that everything between works.
+ExitCode first_answer(
+    CommandContext& context, ControlClient& client, const RunningNova& nova, Json& summary
+) {
+    ChatOptions chat;
+    chat.prompt = "Say hello and name one thing you can help with, in one short sentence.";
+    chat.max_tokens = 64;
+    chat.model = active_model(client);
+    context.terminal.line("");
+    const auto result = stream_chat(context, nova.gateway, chat);
+    if (!result) {
+        context.terminal.line("");
+        return context.complain(result.error());
+    }
+    context.terminal.line("\n");
+    context.terminal.line(stats_line(*result));
+    summary["answer"] = result->text;
+    summary["tokens_per_s"] = result->tokens_per_s;
+    return ExitCode::ok;
+}
+
+// True when something runs or is on its way and nothing else was asked for.
+bool keep_what_runs(const Json& status, const UpOptions& options) {
+    const std::string state = status.value("state", "stopped");
+    return options.model.empty() && options.engine.empty() &&
+           (state == "ready" || state == "starting");
+}
+
+ExitCode bring_up(
+    CommandContext& context, const std::string& data_dir, const UpOptions& options, Json& summary
+) {
+    const bool cloud_only =
+        config::value_of(context.environment, "NOVA_INFERENCE_MODE") == "cloud-only";
+    auto running = read_running_nova(data_dir);
+    const bool fresh = !running.has_value();
+    std::optional<Choice> choice;
+    if (fresh) {
+        if (!cloud_only) {
+            auto chosen = choose(context, options);
+            if (!chosen) {
+                return context.complain(chosen.error());
+            }
+            choice = std::move(*chosen);
+        }
+        auto started = start_daemon(context, data_dir, options);
+        if (!started) {
+            return started.error();
+        }
+        running = std::move(*started);
+    }
+    ClientOptions at = context.client;
+    at.data_dir = data_dir;
+    at.url.clear();
+    auto client = ControlClient::open(at, context.environment);
+    if (!client) {
+        return context.complain(client.error());
+    }
+    summary["pid"] = running->pid;
+    summary["gateway"] = running->gateway.text();
+    summary["control"] = running->control.text();
+    context.terminal.line(fmt::format(
+        "nova {} (process {}), data directory {}", fresh ? "started" : "runs already", running->pid,
+        data_dir
+    ));
+    if (fresh) {
+        show_hardware(context, *client);
+    }
+    const auto status = client->get("/inference/backend");
+    if (!status) {
+        return context.complain(status.error());
+    }
+    if (!cloud_only && keep_what_runs(*status, options)) {
+        const auto operation = status->find("operation");
+        if (operation != status->end() && operation->is_string()) {
+            const auto code = follow_operation(
+                context, *client, operation->get<std::string>(), options.timeout_s
+            );
+            if (code != ExitCode::ok) {
+                return code;
+            }
+        }
+        summary["model"] = active_model(*client);
+        context.terminal.line(fmt::format(
+            "{} serves {}.", status->value("backend", ""), printable(active_model(*client))
+        ));
+    } else if (!cloud_only) {
+        if (!choice) {
+            auto chosen = choose(context, options);
+            if (!chosen) {
+                return context.complain(chosen.error());
+            }
+            choice = std::move(*chosen);
+        }
+        context.terminal.line(
+            fmt::format("Starting {} with {}", choice->engine, printable(choice->model))
+        );
+        StartOptions start;
+        start.engine = choice->engine;
+        start.model = choice->model;
+        start.waiting = {.wait = true, .timeout_s = options.timeout_s};
+        if (const auto code = send_start(context, *client, start); code != ExitCode::ok) {
+            return code;
+        }
+        summary["engine"] = choice->engine;
+        summary["model"] = active_model(*client);
+        if (const auto code = first_answer(context, *client, *running, summary);
+            code != ExitCode::ok) {
+            return code;
+        }
+    }
+    show_addresses(context, *running);
+    return ExitCode::ok;
+}
+
+}  // namespace
+
+ExitCode serve_command(
+    CommandContext& context, std::map<std::string, std::string> flags,
+    const std::string& config_file
+) {
+    config::BootInputs inputs;
+    if (!config_file.empty()) {
+        inputs.config_file = config_file;
+    }
+    inputs.environment = context.environment;
+    inputs.flags = std::move(flags);
+    inputs.cores = std::thread::hardware_concurrency();
+    const auto boot = config::load_boot_config(inputs);
+    if (!boot) {
+        return context.complain(boot.error());
+    }
+    Log log{Log::Sink::standard_error, boot->log_level.value};
+    return run_serve(*boot, log);
+}
+
+ExitCode up_command(CommandContext& context, const UpOptions& options) {
+    const auto data_dir = data_dir_of(context.client, context.environment);
+    if (!data_dir) {
+        return context.complain(data_dir.error());
+    }
+    Json summary = Json::object();
+    if (!context.client.json) {
+        return bring_up(context, *data_dir, options, summary);
+    }
+    // With json: the way there goes to standard error, one object to standard output.
+    Terminal::Kind kind = context.terminal.kind();
+    kind.muted = true;
+    Terminal quiet{kind};
+    CommandContext inner{context.environment, quiet, context.client};
+    inner.client.json = false;
+    const ExitCode code = bring_up(inner, *data_dir, options, summary);
+    summary["ok"] = code == ExitCode::ok;
+    context.terminal.line(json_line(summary));
+    return code;
+}
+
+ExitCode down_command(CommandContext& context) {
+    const auto data_dir = data_dir_of(context.client, context.environment);
+    if (!data_dir) {
+        return context.complain(data_dir.error());
+    }
+    const auto running = read_running_nova(*data_dir);
+    if (!running && running.error().code != ErrorCode::unavailable) {
+        return context.complain(running.error());
+    }
+    const auto identity = running ? process::identity_of(running->pid) : std::nullopt;
+    if (!identity) {
+        context.terminal.line(
+            context.client.json ? json_line(Json{{"stopped", false}}) : "nova is not running."
+        );
+        return ExitCode::ok;
+    }
+    process::send_signal(*identity, SIGTERM);
+    if (!context.client.json) {
+        context.terminal.progress("down", "nova ends; running requests may finish first");
+    }
+    const bool ended = run_blocking<bool>([&] {
+        SystemClock clock;
+        return process::ended_by(*identity, Deadline::in(clock, kDaemonStopLimit));
+    });
+    context.terminal.end_progress();
+    if (!ended) {
+        return context.complain(
+            {.code = ErrorCode::timeout,
+             .message = fmt::format(
+                 "nova (process {}) still runs after {} s.", running->pid, kDaemonStopLimit.count()
+             ),
+             .word = {},
+             .remedy = fmt::format("See {}/nova.log.", *data_dir)}
+        );
+    }
+    context.terminal.line(
+        context.client.json ? json_line(Json{{"stopped", true}, {"pid", running->pid}})
+                            : fmt::format("nova (process {}) has ended.", running->pid)
+    );
+    return ExitCode::ok;
+}
+
+}  // namespace nova::app

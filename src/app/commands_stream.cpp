@@ -1,0 +1,355 @@
+// chat, logs, events: what arrives bit by bit.
+#include <chrono>
+#include <iostream>
+#include <iterator>
+#include <utility>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+#include <unistd.h>
+
+#include "app/commands.hpp"
+#include "app/commands_blocking.hpp"
+#include "net/sse.hpp"
+
+namespace nova::app {
+namespace {
+
+constexpr std::chrono::minutes kChatLimit{30};
+constexpr std::size_t kMaxPrompt = std::size_t{16} * 1024 * 1024;
+
+double seconds_between(TimePoint from, TimePoint to) {
+    return std::chrono::duration<double>{to - from}.count();
+}
+
+// One streamed answer, put together from its events.
+class ChatReader {
+public:
+    ChatReader(Terminal& terminal, const Clock& clock)
+        : terminal_{terminal}, clock_{clock}, asked_at_{clock.now()} {}
+
+    // False when nothing more is wanted.
+    bool feed(std::string_view bytes) {
+        if (const auto fed = parser_.feed(bytes); !fed) {
+            error_ = fed.error();
+            return false;
+        }
+        while (const auto event = parser_.next()) {
+            if (event->has_data && event->data != "[DONE]") {
+                take(event->data);
+            }
+        }
+        return !error_.has_value();
+    }
+
+    Result<ChatResult> result() {
+        if (error_) {
+            return std::unexpected<Error>{*error_};
+        }
+        if (first_) {
+            result_.first_token_s = seconds_between(asked_at_, *first_);
+            const double took = seconds_between(*first_, last_);
+            if (result_.tokens_per_s <= 0 && took > 0 && result_.tokens > 1) {
+                // The first token is the end of reading the prompt, not a generated one.
+                result_.tokens_per_s = static_cast<double>(result_.tokens - 1) / took;
+            }
+        }
+        return result_;
+    }
+
+private:
+    void take(const std::string& data) {
+        const auto event = parse_json(data, "The answer");
+        if (!event || !event->is_object()) {
+            return;
+        }
+        if (event->contains("error")) {
+            error_ = error_of_answer(502, data);
+            return;
+        }
+        result_.model = event->value("model", result_.model);
+        const auto choices = event->find("choices");
+        if (choices != event->end() && choices->is_array() && !choices->empty()) {
+            take_delta((*choices)[0]);
+        }
+        const auto usage = event->find("usage");
+        if (usage != event->end() && usage->is_object()) {
+            result_.tokens = usage->value("completion_tokens", result_.tokens);
+        }
+        // llama.cpp measures itself, without our way in between.
+        const auto timings = event->find("timings");
+        if (timings != event->end() && timings->is_object()) {
+            result_.tokens_per_s = timings->value("predicted_per_second", 0.0);
+            result_.tokens = timings->value("predicted_n", result_.tokens);
+        }
+    }
+
+    void take_delta(const Json& choice) {
+        const auto delta = choice.find("delta");
+        if (delta == choice.end() || !delta->is_object()) {
+            return;
+        }
+        const auto content = delta->find("content");
+        if (content == delta->end() || !content->is_string()) {
+            return;
+        }
+        const auto& text = content->get_ref<const std::string&>();
+        if (text.empty()) {
+            return;
+        }
+        last_ = clock_.now();
+        if (!first_) {
+            first_ = last_;
+        }
+        ++pieces_;
+        result_.tokens = pieces_;
+        result_.text += text;
+        terminal_.raw(terminal_.kind().out_is_terminal ? printable(text) : text);
+    }
+
+    Terminal& terminal_;
+    const Clock& clock_;
+    net::SseParser parser_;
+    TimePoint asked_at_;
+    std::optional<TimePoint> first_;
+    TimePoint last_{};
+    std::uint64_t pieces_ = 0;
+    ChatResult result_;
+    std::optional<Error> error_;
+};
+
+Result<std::string> ready_model(ControlClient& client) {
+    const auto status = client.get("/inference/backend");
+    if (!status) {
+        return propagate(status);
+    }
+    const auto model = status->find("active_model");
+    if (model == status->end() || !model->is_string()) {
+        return fail(
+            ErrorCode::precondition,
+            fmt::format("No model is ready (state: {}).", status->value("state", "unknown")),
+            "Start one, for example: nova up"
+        );
+    }
+    return model->get<std::string>();
+}
+
+Result<std::string> prompt_of(const ChatOptions& options, Terminal& terminal) {
+    std::string prompt = options.prompt;
+    if (prompt.empty()) {
+        if (::isatty(STDIN_FILENO) == 1) {
+            terminal.note("Type your message; end it with Ctrl-D on an empty line.");
+        }
+        prompt.assign(std::istreambuf_iterator<char>{std::cin}, {});
+    }
+    if (prompt.find_first_not_of(" \t\r\n") == std::string::npos) {
+        return fail(
+            ErrorCode::invalid_argument, "There is nothing to ask.",
+            "Give a prompt: nova chat \"Hello\""
+        );
+    }
+    if (prompt.size() > kMaxPrompt) {
+        return fail(ErrorCode::too_large, "The prompt is larger than 16 MiB.");
+    }
+    return prompt;
+}
+
+Json chat_body(const ChatOptions& options) {
+    Json messages = Json::array();
+    if (!options.system.empty()) {
+        messages.push_back({{"role", "system"}, {"content", options.system}});
+    }
+    messages.push_back({{"role", "user"}, {"content", options.prompt}});
+    Json body{
+        {"model", options.model},
+        {"messages", std::move(messages)},
+        {"stream", true},
+        {"stream_options", {{"include_usage", true}}},
+    };
+    if (options.max_tokens) {
+        body["max_tokens"] = *options.max_tokens;
+    }
+    return body;
+}
+
+std::string event_line(const Json& event, const std::string& type) {
+    std::string line = event.value("at", std::string{}) + "  " + type;
+    const auto data = event.find("data");
+    if (data == event.end() || !data->is_object()) {
+        return line;
+    }
+    for (const char* key : {"backend", "kind", "target", "state", "phase", "model", "detail"}) {
+        const auto value = data->find(key);
+        if (value != data->end() && value->is_string()) {
+            line += fmt::format("  {}={}", key, value->get_ref<const std::string&>());
+        }
+    }
+    return printable(line);
+}
+
+}  // namespace
+
+Result<ChatResult>
+stream_chat(CommandContext& context, const Endpoint& gateway, const ChatOptions& options) {
+    SystemClock clock;
+    net::FetchRequest request;
+    request.endpoint = gateway;
+    request.method = "POST";
+    request.target = "/v1/chat/completions";
+    request.headers = {{"Content-Type", "application/json"}, {"Accept", "text/event-stream"}};
+    if (const auto key = config::value_of(context.environment, "NOVA_API_KEY")) {
+        request.headers.emplace_back("Authorization", "Bearer " + *key);
+    }
+    request.body = json_line(chat_body(options));
+    request.deadline = Deadline::in(clock, kChatLimit);
+    ChatReader reader{context.terminal, clock};
+    int status = 0;
+    std::string refusal;
+    net::StreamSink sink{
+        .on_head =
+            [&status](int code) {
+                status = code;
+                return true;
+            },
+        .on_data =
+            [&](std::string_view bytes) {
+                if (status != 200) {
+                    refusal += bytes;
+                    return true;
+                }
+                return reader.feed(bytes);
+            },
+    };
+    const auto done = run_blocking<Result<int>>([&] {
+        return net::fetch_stream(clock, std::move(request), std::move(sink));
+    });
+    if (status != 0 && status != 200) {
+        return std::unexpected<Error>{error_of_answer(status, refusal)};
+    }
+    auto result = reader.result();
+    if (!done && result) {
+        return propagate(done, "The answer was cut");
+    }
+    return result;
+}
+
+std::string stats_line(const ChatResult& result) {
+    return fmt::format(
+        "{} tokens, {:.1f} tokens/s, first token after {:.0f} ms", result.tokens,
+        result.tokens_per_s, result.first_token_s * 1000
+    );
+}
+
+ExitCode chat_command(CommandContext& context, const ChatOptions& options) {
+    auto client = ControlClient::open(context.client, context.environment);
+    if (!client) {
+        return context.complain(client.error());
+    }
+    if (!client->running()) {
+        return context.complain(
+            {.code = ErrorCode::unsupported,
+             .message = "nova chat talks to the nova of this machine.",
+             .word = {},
+             .remedy = "Use --data-dir instead of --url, or any OpenAI client with its gateway."}
+        );
+    }
+    ChatOptions asked = options;
+    auto prompt = prompt_of(options, context.terminal);
+    if (!prompt) {
+        return context.complain(prompt.error());
+    }
+    asked.prompt = std::move(*prompt);
+    if (asked.model.empty()) {
+        auto model = ready_model(*client);
+        if (!model) {
+            return context.complain(model.error());
+        }
+        asked.model = std::move(*model);
+    }
+    Terminal::Kind kind = context.terminal.kind();
+    kind.muted = context.client.json;
+    Terminal answer{kind};
+    CommandContext inner{context.environment, answer, context.client};
+    const auto result = stream_chat(inner, client->running()->gateway, asked);
+    if (!result) {
+        answer.line("");
+        return context.complain(result.error());
+    }
+    if (context.client.json) {
+        context.terminal.line(json_line(Json{
+            {"model", result->model},
+            {"content", result->text},
+            {"tokens", result->tokens},
+            {"tokens_per_s", result->tokens_per_s},
+            {"first_token_s", result->first_token_s},
+        }));
+        return ExitCode::ok;
+    }
+    answer.line("");
+    if (options.stats) {
+        context.terminal.note(stats_line(*result));
+    }
+    return ExitCode::ok;
+}
+
+ExitCode logs_command(CommandContext& context, const LogsOptions& options) {
+    auto client = ControlClient::open(context.client, context.environment);
+    if (!client) {
+        return context.complain(client.error());
+    }
+    Terminal& terminal = context.terminal;
+    const std::string path = fmt::format("/inference/backend/logs?tail={}", options.tail);
+    if (!options.follow) {
+        const auto text = client->get_text(path);
+        if (!text) {
+            return context.complain(text.error());
+        }
+        if (context.client.json) {
+            terminal.line(json_line(Json{{"log", *text}}));
+        } else {
+            terminal.raw(printable(*text));
+        }
+        return ExitCode::ok;
+    }
+    const auto done = client->stream(path + "&follow=1", [&terminal](std::string_view bytes) {
+        terminal.raw(printable(bytes));
+        return true;
+    });
+    return done ? ExitCode::ok : context.complain(done.error());
+}
+
+ExitCode events_command(CommandContext& context, std::optional<std::uint64_t> since) {
+    auto client = ControlClient::open(context.client, context.environment);
+    if (!client) {
+        return context.complain(client.error());
+    }
+    std::string path = "/inference/events";
+    if (since) {
+        path += fmt::format("?last_event_id={}", *since);
+    }
+    net::SseParser parser;
+    const auto done = client->stream(path, [&](std::string_view bytes) {
+        if (!parser.feed(bytes)) {
+            return false;
+        }
+        while (const auto event = parser.next()) {
+            if (!event->has_data) {
+                continue;
+            }
+            const auto data = parse_json(event->data, "The event");
+            if (!data) {
+                continue;
+            }
+            if (context.client.json) {
+                Json shown{{"event", event->event}, {"data", *data}};
+                context.terminal.line(json_line(shown));
+            } else if (event->event != "hello") {
+                context.terminal.line(event_line(*data, event->event));
+            }
+        }
+        return true;
+    });
+    return done ? ExitCode::ok : context.complain(done.error());
+}
+
+}  // namespace nova::app

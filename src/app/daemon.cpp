@@ -1,0 +1,368 @@
+// The composition: reads like a table of contents.
+#include "app/daemon.hpp"
+
+#include <csignal>
+#include <utility>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+#include <unistd.h>
+
+#include "app/data_plane.hpp"
+#include "app/engine_inventory.hpp"
+#include "app/launch_planner.hpp"
+#include "app/machine.hpp"
+#include "app/model_weights.hpp"
+#include "app/status_page.hpp"
+#include "app/traffic_bridge.hpp"
+#include "app/version.hpp"
+#include "config/settings.hpp"
+#include "lifecycle/backend_controller.hpp"
+#include "lifecycle/engine_client.hpp"
+#include "net/admission.hpp"
+#include "process/program_search.hpp"
+#include "recovery/recovery_routes.hpp"
+#include "runtime/external_driver.hpp"
+#include "runtime/process_driver.hpp"
+#include "store/files.hpp"
+#include "store/sqlite_store.hpp"
+
+namespace nova::app {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto kShutdownDeadline = 20s;
+
+// Host and Origin rules, and loopback trust: open to programs of this machine only while there are
+// no API keys (contract.md 8).
+net::Admission gateway_admission(const config::BootConfig& boot) {
+    net::AdmissionRules rules{
+        .listen = boot.gateway_listen.value,
+        .hosts = boot.allowed_hosts.value,
+        .origins = boot.allowed_origins.value,
+    };
+    return [rules = std::move(rules
+            )](const net::RequestHead& head, const net::Peer& peer) -> std::optional<Error> {
+        if (auto refused = net::admit(rules, head)) {
+            return refused;
+        }
+        if (!peer.loopback || net::came_through_proxy(head.headers)) {
+            return Error{
+                .code = ErrorCode::unauthorized,
+                .message = "Only programs on this machine may use this gateway without a key.",
+                .word = "invalid_api_key",
+                .remedy = "API keys do not exist in this version; ask from the machine itself.",
+            };
+        }
+        return std::nullopt;
+    };
+}
+
+net::Admission control_admission(const config::BootConfig& boot) {
+    net::AdmissionRules rules{
+        .listen = boot.control_listen.value,
+        .hosts = boot.allowed_hosts.value,
+        .origins = boot.allowed_origins.value,
+    };
+    return [rules = std::move(rules)](const net::RequestHead& head, const net::Peer& /*peer*/) {
+        return net::admit(rules, head);
+    };
+}
+
+gateway::GatewayPolicy gateway_policy(const config::Settings& settings) {
+    gateway::GatewayPolicy policy;
+    policy.body_bytes = mib(static_cast<std::uint64_t>(settings.integer("gateway.body_mib"))).count;
+    policy.idle_timeout = std::chrono::seconds{settings.integer("gateway.upstream_timeout_s")};
+    return policy;
+}
+
+lifecycle::LifecyclePolicy lifecycle_policy(const config::Settings& settings) {
+    lifecycle::LifecyclePolicy policy;
+    policy.start_limit = std::chrono::seconds{settings.integer("start_limit_s")};
+    policy.drain = std::chrono::seconds{settings.integer("drain_s")};
+    policy.probe_interval = std::chrono::seconds{settings.integer("probe_interval_s")};
+    policy.strikes = static_cast<std::uint32_t>(settings.integer("probe_strikes"));
+    return policy;
+}
+
+runtime::ProcessDriverOptions
+driver_options(const store::DataDirectory& directory, const config::Environment& environment) {
+    const auto value = [&](std::string_view name) {
+        return config::value_of(environment, name).value_or("");
+    };
+    return {
+        .records_folder = directory.file("instances"),
+        .program_folders = engine_folders(value("XDG_CACHE_HOME"), value("HOME")),
+        .path = value("PATH"),
+        .home = value("HOME"),
+        .lang = value("LANG"),
+    };
+}
+
+}  // namespace
+
+// Members in the order of their dependencies; the control thread's io_context first.
+class Daemon {
+public:
+    Daemon(
+        DaemonInputs inputs, Log& log, std::unique_ptr<store::SqliteStore> store,
+        engine::EngineRegistry registry
+    );
+
+    // Settings, listeners, runtime.json; then lives until a signal, then goes in order.
+    Task<Result<void>> run();
+
+    asio::io_context& io() { return io_; }
+
+private:
+    Result<void> listen();
+    Task<void> leave();
+    Task<void> wait_for_signal();
+    Task<void> detect_hardware();
+    void make_planes();
+    runtime::RuntimeDriver* driver(runtime::RuntimeKind kind);
+    lifecycle::ControllerPorts controller_ports();
+    recovery::RecoveryParts recovery_parts();
+    Task<std::vector<recovery::EngineStatus>> inventory();
+
+    asio::io_context io_{1};
+    DaemonInputs in_;
+    Log& log_;
+    SystemClock clock_;
+    std::unique_ptr<store::SqliteStore> store_;
+    engine::EngineRegistry registry_;
+    config::Settings settings_;
+    Machine machine_;
+    runtime::ProcessDriver processes_;
+    runtime::ExternalDriver external_;
+    lifecycle::HttpEngineClient engine_client_;
+    ModelWeights weights_;
+    lifecycle::EventFeed feed_;
+    recovery::AdminAuth auth_;
+    TaskGroup tasks_;
+    TaskGroup controlling_;  // never cancelled: the controller leaves by itself
+    std::unique_ptr<DataPlane> plane_;
+    std::unique_ptr<TrafficBridge> bridge_;
+    std::unique_ptr<lifecycle::BackendController> controller_;
+    std::unique_ptr<recovery::RecoveryParts> parts_;
+    net::RouteTable routes_;
+    std::unique_ptr<net::HttpServer> control_;
+    Endpoint gateway_at_;
+    Endpoint control_at_;
+};
+
+Daemon::Daemon(
+    DaemonInputs inputs, Log& log, std::unique_ptr<store::SqliteStore> store,
+    engine::EngineRegistry registry
+)
+    : in_{std::move(inputs)}, log_{log}, store_{std::move(store)}, registry_{std::move(registry)},
+      settings_{*store_, in_.boot.setting_seeds},
+      machine_{in_.environment, clock_, log_, in_.directory.path()},
+      processes_{io_.get_executor(), clock_, driver_options(in_.directory, in_.environment)},
+      engine_client_{clock_}, weights_{in_.directory.path()}, auth_{in_.admin_secret, clock_},
+      tasks_{io_.get_executor()}, controlling_{io_.get_executor()} {}
+
+void Daemon::make_planes() {
+    DataPlane::Options options{
+        .workers = in_.boot.workers.value,
+        .policy = gateway_policy(settings_),
+        .admission = gateway_admission(in_.boot),
+        .on_refused = [this](const UpstreamId& upstream
+                      ) { log_.warn("gateway.refused", {{"upstream", upstream.value}}); },
+    };
+    plane_ = std::make_unique<DataPlane>(io_.get_executor(), clock_, log_, std::move(options));
+    bridge_ = std::make_unique<TrafficBridge>(*plane_);
+    controller_ = std::make_unique<lifecycle::BackendController>(
+        io_.get_executor(), controller_ports(),
+        lifecycle::ControllerOptions{
+            .install = in_.directory.install_id(),
+            .slot = SlotName{"local"},
+            .policy = lifecycle_policy(settings_),
+        }
+    );
+    parts_ = std::make_unique<recovery::RecoveryParts>(recovery_parts());
+    recovery::add_recovery_routes(routes_, *parts_);
+    recovery::add_health_routes(routes_, *parts_, "/health");
+    add_status_page(routes_);
+    control_ = std::make_unique<net::HttpServer>(
+        io_.get_executor(), clock_, log_, routes_, net::ServerLimits{}, &recovery::render_error,
+        control_admission(in_.boot)
+    );
+}
+
+runtime::RuntimeDriver* Daemon::driver(runtime::RuntimeKind kind) {
+    switch (kind) {
+    case runtime::RuntimeKind::process:
+        return &processes_;
+    case runtime::RuntimeKind::external:
+        return &external_;
+    case runtime::RuntimeKind::docker:
+        return nullptr;
+    }
+    return nullptr;
+}
+
+lifecycle::ControllerPorts Daemon::controller_ports() {
+    return {
+        .drivers = [this](runtime::RuntimeKind kind) { return driver(kind); },
+        .kinds = {runtime::RuntimeKind::process, runtime::RuntimeKind::external},
+        .client = engine_client_,
+        .weights = weights_,
+        .traffic = *bridge_,
+        .planner = make_planner(
+            registry_, [this] { return machine_.snapshot(); },
+            {.logs = in_.directory.file("logs"), .models = in_.directory.file("models")}
+        ),
+        .models_of = [this](const EngineName& name) -> Result<engine::ModelsPerInstance> {
+            const engine::EngineSpec* spec = registry_.find(name.value);
+            if (spec == nullptr) {
+                return fail(
+                    ErrorCode::not_found, fmt::format("There is no engine {}.", name.value),
+                    "See the engines nova knows with: nova engines"
+                );
+            }
+            return spec->models;
+        },
+        .store = *store_,
+        .clock = clock_,
+        .log = log_,
+        .feed = feed_,
+    };
+}
+
+recovery::RecoveryParts Daemon::recovery_parts() {
+    return {
+        .backend = *controller_,
+        .store = *store_,
+        .feed = feed_,
+        .auth = auth_,
+        .clock = clock_,
+        .engines = [this] { return inventory(); },
+        .hardware = machine_.access(),
+        .readiness = [this]() -> recovery::Readiness {
+            const bool open = bridge_->open();
+            return {open, open ? "A backend serves." : "No backend serves right now."};
+        },
+        .version = std::string{kVersion},
+    };
+}
+
+Task<std::vector<recovery::EngineStatus>> Daemon::inventory() {
+    const auto options = driver_options(in_.directory, in_.environment);
+    auto folders = options.program_folders;
+    const auto path = process::folders_of(options.path);
+    folders.insert(folders.end(), path.begin(), path.end());
+    co_return engine_inventory(registry_, folders);
+}
+
+Result<void> Daemon::listen() {
+    auto gateway = plane_->listen(in_.boot.gateway_listen.value);
+    if (!gateway) {
+        return propagate(gateway);
+    }
+    gateway_at_ = std::move(*gateway);
+    auto control = control_->listen(in_.boot.control_listen.value, net::PortSharing::exclusive);
+    if (!control) {
+        return propagate(control);
+    }
+    control_at_ = std::move(*control);
+    return {};
+}
+
+Task<void> Daemon::detect_hardware() {
+    const auto saved = co_await machine_.detect();
+    if (!saved) {
+        log_.warn("hardware.not_saved", {{"detail", saved.error().message}});
+    }
+}
+
+Task<void> Daemon::wait_for_signal() {
+    asio::signal_set signals{io_, SIGTERM, SIGINT};
+    boost::system::error_code code;
+    const int number = co_await signals.async_wait(asio::redirect_error(asio::use_awaitable, code));
+    log_.info("nova.leaving", {{"signal", std::to_string(number)}});
+}
+
+Task<void> Daemon::leave() {
+    const Deadline deadline = Deadline::in(clock_, kShutdownDeadline);
+    control_->stop();
+    const bool keep = settings_.text("on_exit") == "keep";
+    controller_->leave(keep ? lifecycle::Leave::keep : lifecycle::Leave::stop);
+    co_await controlling_.join();
+    co_await plane_->stop(deadline);
+    co_await control_->finish(Deadline::in(clock_, 2s));
+    tasks_.cancel();
+    co_await tasks_.join();
+}
+
+Task<Result<void>> Daemon::run() {
+    const auto strange = co_await settings_.load();
+    if (!strange) {
+        co_return propagate(strange);
+    }
+    for (const std::string& name : *strange) {
+        log_.warn("settings.ignored", {{"name", name}});
+    }
+    make_planes();
+    const auto bound = listen();
+    if (!bound) {
+        co_return propagate(bound);
+    }
+    plane_->start();
+    controlling_.spawn("controller", controller_->run());
+    tasks_.spawn("control accept", control_->run());
+    tasks_.spawn("hardware", detect_hardware());
+    const nlohmann::json runtime{
+        {"pid", getpid()},
+        {"gateway", gateway_at_.text()},
+        {"control", control_at_.text()},
+        {"version", kVersion},
+    };
+    const std::string file = in_.directory.file("runtime.json");
+    const auto written = store::write_file_atomically(file, runtime.dump() + "\n");
+    if (!written) {
+        log_.warn("nova.runtime_file", {{"detail", written.error().message}});
+    }
+    log_.info(
+        "nova.ready", {{"version", std::string{kVersion}},
+                       {"gateway", "http://" + gateway_at_.text()},
+                       {"control", "http://" + control_at_.text()},
+                       {"data", in_.directory.path()}}
+    );
+    co_await wait_for_signal();
+    co_await leave();
+    ::unlink(file.c_str());
+    co_return Result<void>{};
+}
+
+Result<void> run_daemon(DaemonInputs inputs, Log& log) {
+    auto registry = engine::EngineRegistry::load(inputs.directory.file("engines"));
+    if (!registry) {
+        return propagate(registry);
+    }
+    auto opened = store::SqliteStore::open(inputs.directory.file("nova.db"));
+    if (!opened) {
+        return propagate(opened);
+    }
+    Daemon daemon{std::move(inputs), log, std::move(*opened), std::move(*registry)};
+    Result<void> outcome;
+    asio::co_spawn(
+        daemon.io(), daemon.run(),
+        [&](std::exception_ptr exception, Result<void> result) {
+            NOVA_CHECK(!exception);
+            outcome = std::move(result);
+            // A kept engine is still watched for its end; that must not keep the loop alive.
+            daemon.io().stop();
+        }
+    );
+    daemon.io().run();
+    return outcome;
+}
+
+}  // namespace nova::app

@@ -1,0 +1,191 @@
+// One io_context and thread per worker; everything crosses by posted messages.
+#include "app/data_plane.hpp"
+
+#include <thread>
+#include <utility>
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+namespace nova::app {
+namespace {
+
+// Counts answers of several threads on the control thread; the waiter sleeps until the last.
+struct Countdown {
+    Countdown(asio::any_io_executor executor, std::size_t count)
+        : left{count}, timer{std::move(executor), asio::steady_timer::time_point::max()} {}
+
+    void one() {
+        if (--left == 0) {
+            timer.cancel();
+        }
+    }
+
+    std::size_t left;
+    asio::steady_timer timer;
+};
+
+// Owners are shared with the posted answers: a waiter that was cancelled leaves no dangling timer.
+Task<void> wait_for(std::shared_ptr<Countdown> countdown, TimePoint at_most) {
+    countdown->timer.expires_at(at_most);
+    boost::system::error_code code;
+    while (countdown->left > 0) {
+        co_await countdown->timer.async_wait(asio::redirect_error(asio::use_awaitable, code));
+        if (!code) {
+            co_return;  // the deadline
+        }
+    }
+}
+
+}  // namespace
+
+class DataPlane::Events final : public gateway::GatewayEvents {
+public:
+    Events(asio::any_io_executor control, std::function<void(const UpstreamId&)> on_refused)
+        : control_{std::move(control)}, on_refused_{std::move(on_refused)} {}
+
+    void connect_refused(const UpstreamId& upstream) override {
+        asio::post(control_, [this, upstream] {
+            if (on_refused_) {
+                on_refused_(upstream);
+            }
+        });
+    }
+
+private:
+    asio::any_io_executor control_;
+    std::function<void(const UpstreamId&)> on_refused_;
+};
+
+struct DataPlane::Thread {
+    asio::io_context io{1};
+    asio::executor_work_guard<asio::io_context::executor_type> guard{io.get_executor()};
+    std::unique_ptr<gateway::Worker> worker;
+    std::unique_ptr<TaskGroup> tasks;
+    std::jthread thread;
+};
+
+DataPlane::DataPlane(asio::any_io_executor control, Clock& clock, Log& log, Options options)
+    : control_{std::move(control)}, clock_{clock},
+      events_{std::make_unique<Events>(control_, std::move(options.on_refused))},
+      counters_(options.workers) {
+    NOVA_CHECK(options.workers > 0);
+    for (std::size_t i = 0; i < options.workers; ++i) {
+        auto thread = std::make_unique<Thread>();
+        thread->worker = std::make_unique<gateway::Worker>(
+            thread->io.get_executor(), clock, log, options.policy, options.admission, *events_,
+            counters_, i
+        );
+        thread->tasks = std::make_unique<TaskGroup>(thread->io.get_executor());
+        threads_.push_back(std::move(thread));
+    }
+}
+
+DataPlane::~DataPlane() = default;
+
+Result<Endpoint> DataPlane::listen(const Endpoint& at) {
+    Endpoint address = at;
+    if (at.port != 0) {
+        const auto free = net::probe_bind(at);
+        if (!free) {
+            return propagate(free);
+        }
+    }
+    for (const auto& thread : threads_) {
+        auto bound = thread->worker->listen(address);
+        if (!bound) {
+            return propagate(bound);
+        }
+        address = std::move(*bound);
+    }
+    return address;
+}
+
+void DataPlane::start() {
+    for (const auto& thread : threads_) {
+        thread->tasks->spawn("gateway accept", thread->worker->run());
+        thread->thread = std::jthread{[&io = thread->io] { io.run(); }};
+    }
+}
+
+Task<void> DataPlane::stop_worker(Thread& thread, Deadline deadline) {
+    thread.worker->stop();
+    co_await thread.worker->finish(deadline);
+    thread.tasks->cancel();
+    co_await thread.tasks->join();
+}
+
+Task<void> DataPlane::stop(Deadline deadline) {
+    auto countdown = std::make_shared<Countdown>(control_, threads_.size());
+    std::vector<std::unique_ptr<TaskGroup>> groups;
+    for (const auto& thread : threads_) {
+        groups.push_back(std::make_unique<TaskGroup>(thread->io.get_executor()));
+        Thread* const one = thread.get();
+        TaskGroup* const group = groups.back().get();
+        asio::post(thread->io, [this, one, group, deadline, countdown] {
+            auto body = [](DataPlane& plane, Thread& thread_, Deadline until,
+                           std::shared_ptr<Countdown> done) -> Task<void> {
+                co_await plane.stop_worker(thread_, until);
+                asio::post(plane.control_, [done = std::move(done)] { done->one(); });
+            };
+            group->spawn("gateway stop", body(*this, *one, deadline, countdown));
+        });
+    }
+    co_await wait_for(countdown, TimePoint::max());
+    for (const auto& thread : threads_) {
+        thread->guard.reset();
+        if (thread->thread.joinable()) {
+            thread->thread.join();
+        }
+    }
+}
+
+Task<void> DataPlane::on_every_worker(std::function<void(gateway::Worker&)> action) {
+    auto countdown = std::make_shared<Countdown>(control_, threads_.size());
+    for (const auto& thread : threads_) {
+        gateway::Worker* const worker = thread->worker.get();
+        asio::post(thread->io, [worker, action, countdown, control = control_] {
+            action(*worker);
+            asio::post(control, [countdown] { countdown->one(); });
+        });
+    }
+    co_await wait_for(countdown, TimePoint::max());
+}
+
+Task<void> DataPlane::publish(std::shared_ptr<const gateway::RoutingTable> table) {
+    auto install = [table = std::move(table)](gateway::Worker& worker) { worker.install(table); };
+    co_await on_every_worker(std::move(install));
+}
+
+Task<std::size_t> DataPlane::drained(UpstreamId upstream, Deadline deadline) {
+    auto countdown = std::make_shared<Countdown>(control_, threads_.size());
+    for (const auto& thread : threads_) {
+        gateway::Worker* const worker = thread->worker.get();
+        asio::post(thread->io, [worker, upstream, countdown, control = control_] {
+            worker->when_drained(upstream, [countdown, control] {
+                asio::post(control, [countdown] { countdown->one(); });
+            });
+        });
+    }
+    co_await wait_for(countdown, deadline.at);
+    if (countdown->left == 0) {
+        co_return 0;
+    }
+    auto left = std::make_shared<std::atomic<std::size_t>>(0);
+    auto count = [left, upstream](gateway::Worker& worker) { *left += worker.inflight(upstream); };
+    co_await on_every_worker(std::move(count));
+    co_return left->load();
+}
+
+Task<void> DataPlane::cut(UpstreamId upstream) {
+    auto action = [upstream = std::move(upstream)](gateway::Worker& worker) {
+        worker.cut(upstream);
+    };
+    co_await on_every_worker(std::move(action));
+}
+
+}  // namespace nova::app

@@ -1,0 +1,59 @@
+// The gateway's threads, seen from the control thread: start, publish, drain, cut, stop.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "core/log.hpp"
+#include "gateway/worker.hpp"
+
+namespace nova::app {
+
+// All members on the control thread, from a coroutine of the control executor.
+class DataPlane {
+public:
+    struct Options {
+        std::size_t workers = 1;
+        gateway::GatewayPolicy policy{};
+        net::Admission admission;
+        // Called on the control thread when an upstream refused a connection.
+        std::function<void(const UpstreamId&)> on_refused;
+    };
+
+    DataPlane(asio::any_io_executor control, Clock& clock, Log& log, Options options);
+    DataPlane(const DataPlane&) = delete;
+    DataPlane& operator=(const DataPlane&) = delete;
+    // stop() must have returned, or start() never been called.
+    ~DataPlane();
+
+    // Before start(). Port 0: one free port for all workers. Error: precondition, naming the port.
+    Result<Endpoint> listen(const Endpoint& at);
+    void start();
+    // Listeners close, requests may finish until the deadline, threads end.
+    Task<void> stop(Deadline deadline);
+
+    // Returns when every worker routes by this table (decisions.md 2.4).
+    Task<void> publish(std::shared_ptr<const gateway::RoutingTable> table);
+    // Waits until no worker holds a lease of the upstream; returns how many are left at the
+    // deadline.
+    Task<std::size_t> drained(UpstreamId upstream, Deadline deadline);
+    Task<void> cut(UpstreamId upstream);
+
+    const gateway::AllCounters& counters() const { return counters_; }
+
+private:
+    struct Thread;
+    class Events;
+    Task<void> on_every_worker(std::function<void(gateway::Worker&)> action);
+    Task<void> stop_worker(Thread& thread, Deadline deadline);
+
+    asio::any_io_executor control_;
+    Clock& clock_;
+    std::unique_ptr<Events> events_;
+    gateway::AllCounters counters_;
+    std::vector<std::unique_ptr<Thread>> threads_;
+};
+
+}  // namespace nova::app

@@ -1,0 +1,114 @@
+// Plans: which driver, which command line, which probe, which credentials.
+#include "app/launch_planner.hpp"
+
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "core/random.hpp"
+#include "engine/custom_url.hpp"
+
+namespace nova::app {
+namespace {
+
+using lifecycle::Plan;
+using runtime::RuntimeKind;
+
+Result<RuntimeKind> runtime_for(const engine::BackendSpec& spec) {
+    if (spec.engine.value == "custom") {
+        return RuntimeKind::external;
+    }
+    if (spec.runtime == "auto" || spec.runtime == "process") {
+        return RuntimeKind::process;
+    }
+    if (spec.runtime == "docker") {
+        return fail(
+            ErrorCode::unsupported, "This version of nova does not run engines in Docker yet.",
+            "Leave the runtime out, or say process."
+        );
+    }
+    return fail(
+        ErrorCode::unprocessable, fmt::format("There is no runtime called {}.", spec.runtime),
+        "The runtimes are auto and process."
+    );
+}
+
+// What stands at DIR/logs for one run; the previous run keeps its own.
+std::string log_path(const LaunchFolders& folders, const runtime::InstanceIdentity& identity) {
+    return fmt::format(
+        "{}/{}-{}.log", folders.logs, identity.slot.value, identity.generation.value
+    );
+}
+
+Result<void> aim_probe_at_custom(lifecycle::ProbeTarget& probe, const engine::BackendSpec& spec) {
+    const auto server = engine::custom_server_from(spec);
+    if (!server) {
+        return propagate(server);
+    }
+    probe.external = true;
+    probe.endpoint = server->endpoint;
+    probe.base_path = server->base_path;
+    if (!spec.auth_header_value.empty()) {
+        probe.auth_header_name = server->auth_header_name;
+        probe.auth_header_value = spec.auth_header_value;
+    }
+    return {};
+}
+
+}  // namespace
+
+lifecycle::Planner make_planner(
+    const engine::EngineRegistry& registry, std::function<hardware::HardwareSnapshot()> hardware,
+    LaunchFolders folders
+) {
+    return [&registry, hardware = std::move(hardware), folders = std::move(folders)](
+               const engine::BackendSpec& spec, const engine::ResolvedModel& model,
+               const runtime::InstanceIdentity& identity
+           ) -> Result<Plan> {
+        const engine::EngineSpec* engine = registry.find(spec.engine.value);
+        if (engine == nullptr) {
+            return fail(
+                ErrorCode::not_found, fmt::format("There is no engine {}.", spec.engine.value),
+                "See the engines nova knows with: nova engines"
+            );
+        }
+        const auto kind = runtime_for(spec);
+        if (!kind) {
+            return propagate(kind);
+        }
+        engine::LaunchPlace place{
+            .identity = identity,
+            .runtime = *kind,
+            .name = "nova-" + spec.engine.value,
+            .log_path = log_path(folders, identity),
+            .models_folder = folders.models,
+            .api_key = engine->api_key_env.empty() ? std::string{} : random_hex(16),
+        };
+        auto instance = engine::plan_launch(*engine, spec, model, hardware(), place);
+        if (!instance) {
+            return propagate(instance);
+        }
+        Plan plan;
+        plan.instance = std::move(*instance);
+        plan.probe.probe = engine->probe;
+        plan.probe.protocol = engine->protocol;
+        plan.models = engine->models;
+        plan.api_base = engine->api_base;
+        plan.start_limit = engine->start_limit;
+        plan.api_key = place.api_key;
+        plan.loading_progress = engine->loading_progress;
+        if (!place.api_key.empty()) {
+            plan.probe.auth_header_name = "Authorization";
+            plan.probe.auth_header_value = Secret{"Bearer " + place.api_key};
+        }
+        if (*kind == RuntimeKind::external) {
+            const auto aimed = aim_probe_at_custom(plan.probe, spec);
+            if (!aimed) {
+                return propagate(aimed);
+            }
+        }
+        return plan;
+    };
+}
+
+}  // namespace nova::app

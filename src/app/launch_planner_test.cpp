@@ -1,0 +1,82 @@
+#include <algorithm>
+
+#include <gtest/gtest.h>
+
+#include "app/launch_planner.hpp"
+
+namespace nova::app {
+namespace {
+
+Result<lifecycle::Plan> plan(const engine::BackendSpec& spec) {
+    static const auto registry = engine::EngineRegistry::load({}).value();
+    const auto planner = make_planner(
+        registry, [] { return hardware::HardwareSnapshot{}; }, {.logs = "/d/logs", .models = "/d/m"}
+    );
+    const engine::ResolvedModel model{
+        .id = ModelId{"m"}, .path = "/models/m.gguf", .size = mib(98), .context_length = 8192
+    };
+    const runtime::InstanceIdentity identity{
+        .install = InstallId{"i"},
+        .slot = SlotName{"local"},
+        .generation = Generation{7},
+        .spec = SpecHash{"h"},
+    };
+    return planner(spec, model, identity);
+}
+
+TEST(LaunchPlanner, GivesEachInstanceItsOwnKeyAndLog) {
+    engine::BackendSpec spec;
+    spec.engine = EngineName{"llamacpp"};
+    spec.model = ModelId{"/models/m.gguf"};
+    const auto first = plan(spec);
+    ASSERT_TRUE(first) << first.error().message;
+    EXPECT_EQ(first->instance.runtime, runtime::RuntimeKind::process);
+    EXPECT_EQ(first->instance.log_path, "/d/logs/local-7.log");
+    EXPECT_EQ(first->api_key.size(), 32U);
+    EXPECT_EQ(first->probe.auth_header_value.reveal(), "Bearer " + first->api_key);
+    EXPECT_TRUE(std::ranges::none_of(first->instance.argv, [&](const std::string& word) {
+        return word.find(first->api_key) != std::string::npos;
+    })) << "argv is for everybody to see";
+    EXPECT_NE(plan(spec)->api_key, first->api_key);
+}
+
+TEST(LaunchPlanner, ACustomServerIsAddressedAsTheUserSaid) {
+    engine::BackendSpec spec;
+    spec.engine = EngineName{"custom"};
+    spec.url = "http://127.0.0.1:9000/api/v1";
+    spec.auth_header_name = "X-Key";
+    spec.auth_header_value = Secret{"s3cret-value"};
+    const auto planned = plan(spec);
+    ASSERT_TRUE(planned) << planned.error().message;
+    EXPECT_EQ(planned->instance.runtime, runtime::RuntimeKind::external);
+    EXPECT_TRUE(planned->probe.external);
+    EXPECT_EQ(planned->probe.endpoint.port, 9000);
+    EXPECT_EQ(planned->probe.base_path, "/api/v1");
+    EXPECT_EQ(planned->probe.auth_header_name, "X-Key");
+    EXPECT_EQ(planned->probe.auth_header_value.reveal(), "s3cret-value");
+}
+
+TEST(LaunchPlanner, RefusesWhatDoesNotExistWithARemedy) {
+    struct Row {
+        std::string engine;
+        std::string runtime;
+        ErrorCode code;
+    };
+
+    for (const Row& row :
+         {Row{"tgi", "auto", ErrorCode::not_found},
+          Row{"llamacpp", "docker", ErrorCode::unsupported},
+          Row{"llamacpp", "lxc", ErrorCode::unprocessable}}) {
+        engine::BackendSpec spec;
+        spec.engine = EngineName{row.engine};
+        spec.runtime = row.runtime;
+        spec.model = ModelId{"/models/m.gguf"};
+        const auto planned = plan(spec);
+        ASSERT_FALSE(planned) << row.engine;
+        EXPECT_EQ(planned.error().code, row.code) << planned.error().message;
+        EXPECT_FALSE(planned.error().remedy.empty());
+    }
+}
+
+}  // namespace
+}  // namespace nova::app

@@ -1,0 +1,345 @@
+// The table of runtime settings, and the layers of their values.
+#include "config/settings.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <utility>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+namespace nova::config {
+namespace {
+
+using SettingType::boolean;
+using SettingType::integer;
+
+constexpr std::string_view kKeyPrefix = "setting/";
+constexpr std::size_t kMaxText = 4096;
+
+// Numbers of the lifecycle: contract.md 4; loading.wait_s: decisions.md 2.19; on_exit: 1.8.
+constexpr std::array<SettingRow, 14> kRows{{
+    {.name = "mode",
+     .type = SettingType::word,
+     .built_in = "hybrid",
+     .words = "hybrid|local-only|cloud-only",
+     .variable = "NOVA_INFERENCE_MODE",
+     .sentence = "Where answers may come from: this machine, clouds, or both."},
+    {.name = "start_limit_s",
+     .type = integer,
+     .built_in = "120",
+     .least = 5,
+     .most = 7200,
+     .variable = "NOVA_START_LIMIT_S",
+     .sentence = "Time an engine has from its start to its first good answer."},
+    {.name = "drain_s",
+     .type = integer,
+     .built_in = "15",
+     .least = 0,
+     .most = 3600,
+     .variable = "NOVA_DRAIN_S",
+     .sentence = "Time running requests have to end before their engine is stopped."},
+    {.name = "probe_interval_s",
+     .type = integer,
+     .built_in = "30",
+     .least = 1,
+     .most = 3600,
+     .variable = "NOVA_PROBE_INTERVAL_S",
+     .sentence = "Time between two looks at a ready engine."},
+    {.name = "probe_strikes",
+     .type = integer,
+     .built_in = "3",
+     .least = 1,
+     .most = 100,
+     .variable = "NOVA_PROBE_STRIKES",
+     .sentence = "Bad looks in a row after which an engine is restarted."},
+    {.name = "busy_grace_s",
+     .type = integer,
+     .built_in = "600",
+     .least = 0,
+     .most = 86400,
+     .variable = "NOVA_BUSY_GRACE_S",
+     .sentence = "How long a silent but busy engine gets the benefit of the doubt."},
+    {.name = "on_exit",
+     .type = SettingType::word,
+     .built_in = "stop",
+     .words = "stop|keep",
+     .variable = "NOVA_ON_EXIT",
+     .sentence = "What happens to a running engine when nova ends properly."},
+    {.name = "loading.wait_s",
+     .type = integer,
+     .built_in = "0",
+     .least = 0,
+     .most = 3600,
+     .variable = "NOVA_LOADING_WAIT_S",
+     .sentence = "How long a request waits for a backend that is loading."},
+    {.name = "gateway.open_loopback",
+     .type = boolean,
+     .built_in = "true",
+     .variable = "NOVA_GATEWAY_OPEN_LOOPBACK",
+     .sentence = "Programs on this machine may use the gateway without a key."},
+    {.name = "gateway.stall_s",
+     .type = integer,
+     .built_in = "300",
+     .least = 1,
+     .most = 3600,
+     .variable = "NOVA_GATEWAY_STALL_S",
+     .sentence = "How long a reader may take no byte before its answer is cut."},
+    {.name = "gateway.buffer_kib",
+     .type = integer,
+     .built_in = "256",
+     .least = 16,
+     .most = 16384,
+     .variable = "NOVA_GATEWAY_BUFFER_KIB",
+     .sentence = "Most of an answer nova and the kernel hold for one slow reader."},
+    {.name = "gateway.body_mib",
+     .type = integer,
+     .built_in = "32",
+     .least = 1,
+     .most = 1024,
+     .variable = "NOVA_GATEWAY_BODY_MIB",
+     .sentence = "Largest request body that is taken."},
+    {.name = "gateway.upstream_timeout_s",
+     .type = integer,
+     .built_in = "600",
+     .least = 1,
+     .most = 86400,
+     .variable = "NOVA_GATEWAY_UPSTREAM_TIMEOUT_S",
+     .sentence = "How long an engine may send nothing before a request fails."},
+    {.name = "logs.keep_runs",
+     .type = integer,
+     .built_in = "10",
+     .least = 1,
+     .most = 1000,
+     .variable = "NOVA_LOGS_KEEP_RUNS",
+     .sentence = "How many runs' logs are kept per engine."},
+}};
+
+std::unexpected<Error> refused(const SettingRow& row, std::string_view wanted) {
+    return fail(
+        ErrorCode::unprocessable, fmt::format("{} must be {}.", row.name, wanted),
+        std::string{row.sentence}
+    );
+}
+
+Result<SettingValue> checked_integer(const SettingRow& row, std::int64_t number) {
+    if (number < row.least || number > row.most) {
+        return refused(row, fmt::format("a whole number from {} to {}", row.least, row.most));
+    }
+    return SettingValue{number};
+}
+
+bool is_word_of(std::string_view words, std::string_view text) {
+    while (!words.empty()) {
+        const auto bar = std::min(words.find('|'), words.size());
+        if (words.substr(0, bar) == text) {
+            return true;
+        }
+        words.remove_prefix(std::min(bar + 1, words.size()));
+    }
+    return false;
+}
+
+Result<SettingValue> checked_text(const SettingRow& row, std::string_view text) {
+    if (row.type == SettingType::word && !is_word_of(row.words, text)) {
+        std::string list{row.words};
+        for (auto at = list.find('|'); at != std::string::npos; at = list.find('|', at)) {
+            list.replace(at, 1, ", ");
+        }
+        return refused(row, fmt::format("one of: {}", list));
+    }
+    if (text.size() > kMaxText || text.find_first_of("\r\n") != std::string_view::npos) {
+        return refused(row, fmt::format("one line of at most {} characters", kMaxText));
+    }
+    return SettingValue{std::string{text}};
+}
+
+}  // namespace
+
+std::span<const SettingRow> setting_table() {
+    return kRows;
+}
+
+const SettingRow* find_setting(std::string_view name) {
+    const auto it = std::ranges::find(kRows, name, &SettingRow::name);
+    return it == kRows.end() ? nullptr : &*it;
+}
+
+Result<SettingValue> setting_from_text(const SettingRow& row, std::string_view text) {
+    switch (row.type) {
+    case integer: {
+        std::int64_t number = 0;
+        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+        if (error != std::errc{} || end != text.data() + text.size()) {
+            return refused(row, fmt::format("a whole number from {} to {}", row.least, row.most));
+        }
+        return checked_integer(row, number);
+    }
+    case boolean:
+        if (text != "true" && text != "false") {
+            return refused(row, "true or false");
+        }
+        return SettingValue{text == "true"};
+    case SettingType::word:
+    case SettingType::text:
+        return checked_text(row, text);
+    }
+    return refused(row, "known");
+}
+
+Result<SettingValue> setting_from_json(const SettingRow& row, const Json& value) {
+    switch (row.type) {
+    case integer:
+        if (!value.is_number_integer()) {
+            return refused(row, fmt::format("a whole number from {} to {}", row.least, row.most));
+        }
+        return checked_integer(row, value.get<std::int64_t>());
+    case boolean:
+        if (!value.is_boolean()) {
+            return refused(row, "true or false");
+        }
+        return SettingValue{value.get<bool>()};
+    case SettingType::word:
+    case SettingType::text:
+        if (!value.is_string()) {
+            return refused(row, "a string");
+        }
+        return checked_text(row, value.get_ref<const std::string&>());
+    }
+    return refused(row, "known");
+}
+
+std::string text_of(const SettingValue& value) {
+    if (const auto* number = std::get_if<std::int64_t>(&value)) {
+        return std::to_string(*number);
+    }
+    if (const auto* flag = std::get_if<bool>(&value)) {
+        return *flag ? "true" : "false";
+    }
+    return std::get<std::string>(value);
+}
+
+Settings::Settings(store::StateStore& store, std::map<std::string, Layered<std::string>> seeds)
+    : store_{store} {
+    for (const SettingRow& row : kRows) {
+        auto& layers = values_[std::string{row.name}];
+        auto built_in = setting_from_text(row, row.built_in);
+        NOVA_CHECK(built_in.has_value());
+        layers.push_back({.value = std::move(*built_in)});
+        if (const auto seed = seeds.find(std::string{row.name}); seed != seeds.end()) {
+            auto value = setting_from_text(row, seed->second.value);
+            NOVA_CHECK(value.has_value());  // load_boot_config() has validated it
+            layers.push_back(
+                {.value = std::move(*value),
+                 .layer = seed->second.layer,
+                 .where = seed->second.where}
+            );
+        }
+    }
+}
+
+Task<Result<std::vector<std::string>>> Settings::load() {
+    const auto entries = co_await store_.list(std::string{kKeyPrefix});
+    if (!entries) {
+        co_return propagate(entries);
+    }
+    std::vector<std::string> passed_over;
+    for (const store::Entry& entry : *entries) {
+        const std::string name = entry.key.value.substr(kKeyPrefix.size());
+        const SettingRow* row = find_setting(name);
+        const auto document = parse_json(entry.json, name);
+        if (row == nullptr || !document) {
+            passed_over.push_back(name);
+            continue;
+        }
+        auto value = setting_from_json(*row, *document);
+        if (!value) {
+            passed_over.push_back(name);
+            continue;
+        }
+        values_[name].push_back(
+            {.value = std::move(*value), .layer = Layer::store, .where = entry.key.value}
+        );
+    }
+    co_return passed_over;
+}
+
+Task<Result<void>> Settings::set(std::string name, SettingValue value) {
+    const SettingRow* row = find_setting(name);
+    if (row == nullptr) {
+        co_return fail(
+            ErrorCode::not_found, fmt::format("There is no setting called \"{}\".", name)
+        );
+    }
+    const Json document = std::visit([](const auto& plain) { return Json(plain); }, value);
+    if (const auto valid = setting_from_json(*row, document); !valid) {
+        co_return propagate(valid);
+    }
+    std::string key = std::string{kKeyPrefix} + name;
+    std::vector<store::Write> writes;
+    writes.emplace_back(store::PutDocument{.key = {key}, .json = document.dump()});
+    const auto committed = co_await store_.commit(std::move(writes));
+    if (!committed) {
+        co_return propagate(committed);
+    }
+    auto& layers = values_[name];
+    std::erase_if(layers, [](const auto& layer) { return layer.layer == Layer::store; });
+    layers.push_back({.value = std::move(value), .layer = Layer::store, .where = std::move(key)});
+    co_return Result<void>{};
+}
+
+Task<Result<void>> Settings::reset(std::string name) {
+    if (find_setting(name) == nullptr) {
+        co_return fail(
+            ErrorCode::not_found, fmt::format("There is no setting called \"{}\".", name)
+        );
+    }
+    std::vector<store::Write> writes;
+    writes.emplace_back(store::DeleteDocument{.key = {std::string{kKeyPrefix} + name}});
+    const auto committed = co_await store_.commit(std::move(writes));
+    if (!committed) {
+        co_return propagate(committed);
+    }
+    std::erase_if(values_[name], [](const auto& layer) { return layer.layer == Layer::store; });
+    co_return Result<void>{};
+}
+
+const SettingValue& Settings::value_of_row(std::string_view name) const {
+    const auto it = values_.find(name);
+    NOVA_CHECK(it != values_.end());
+    return it->second.back().value;
+}
+
+std::int64_t Settings::integer(std::string_view name) const {
+    return std::get<std::int64_t>(value_of_row(name));
+}
+
+bool Settings::boolean(std::string_view name) const {
+    return std::get<bool>(value_of_row(name));
+}
+
+const std::string& Settings::text(std::string_view name) const {
+    return std::get<std::string>(value_of_row(name));
+}
+
+std::optional<Settings::Explained> Settings::explain(std::string_view name) const {
+    const auto it = values_.find(name);
+    if (it == values_.end()) {
+        return std::nullopt;
+    }
+    Explained explained{
+        .row = find_setting(name), .value = it->second.back(), .hidden = it->second
+    };
+    explained.hidden.pop_back();
+    return explained;
+}
+
+std::string_view routing_strategy_of(std::string_view mode) {
+    if (mode == "local-only" || mode == "cloud-only") {
+        return mode;
+    }
+    return "local-first";
+}
+
+}  // namespace nova::config

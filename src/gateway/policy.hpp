@@ -1,0 +1,46 @@
+// What app tells the gateway at start, and what the gateway asks of the rest of nova.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "core/strong.hpp"
+
+namespace nova::gateway {
+
+struct GatewayPolicy {
+    std::size_t body_bytes = 32U * 1024U * 1024U;
+    std::chrono::seconds dial_timeout{5};
+    // A long prefill is no failure (reference/gateway.md, trap 41): only a limit against hanging
+    // for ever.
+    std::chrono::seconds head_timeout{1800};
+    std::chrono::seconds idle_timeout{300};  // between two pieces of an answer
+    // An unfinished event held back so that an error event can follow; bounds memory per stream.
+    std::size_t held_event_bytes = 16U * 1024U;
+};
+
+// Written by one worker, read by whoever asks for figures.
+struct alignas(64) WorkerCounters {
+    std::atomic<std::int64_t> inflight{0};
+    std::atomic<std::uint64_t> requests{0};
+    std::atomic<std::uint64_t> client_left{0};
+    std::atomic<std::uint64_t> upstream_failed{0};
+    std::atomic<std::uint64_t> refused{0};
+    std::atomic<std::int64_t> active_relays{0};
+    std::atomic<std::int64_t> idle_upstreams{0};
+};
+
+using AllCounters = std::vector<WorkerCounters>;
+
+// Upward news; called on worker threads, so implementations post.
+class GatewayEvents {
+public:
+    virtual ~GatewayEvents() = default;
+    // The upstream refused a connection: it is not available, whatever was believed (trap 44).
+    virtual void connect_refused(const UpstreamId& upstream) = 0;
+};
+
+}  // namespace nova::gateway

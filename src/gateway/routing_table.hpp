@@ -1,0 +1,46 @@
+// What a worker routes by: an immutable snapshot, swapped whole by a publication.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/secret.hpp"
+#include "core/strong.hpp"
+
+namespace nova::gateway {
+
+// Somebody who answers requests. One value per instance: a restarted engine is a new upstream.
+struct Upstream {
+    UpstreamId id;
+    std::string provider;  // "llamacpp", "ollama", "custom"
+    Endpoint endpoint;
+    std::string base_path = "/v1";
+    std::string auth_header_name;  // empty: none is sent
+    Secret auth_header_value;
+    std::vector<std::string> models;
+    bool models_known = true;  // false: every name is passed on
+
+    bool serves(std::string_view model) const;
+};
+
+// Told to clients while a backend is on its way (contract.md 6).
+struct Loading {
+    std::string phase;
+    std::optional<double> progress{};
+    std::optional<double> eta_s{};
+};
+
+struct RoutingTable {
+    Epoch epoch;
+    std::shared_ptr<const Upstream> local;  // empty: traffic is closed
+    std::string wanted_provider = "none";
+    std::optional<Loading> loading;
+    std::vector<std::string> known_models;  // not servable now, but no 404 (decisions.md 2.14)
+    std::optional<std::string> error;       // why it is closed, one sentence
+};
+
+}  // namespace nova::gateway

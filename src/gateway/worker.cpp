@@ -1,0 +1,136 @@
+// Publication, gates and cuts of one worker.
+#include "gateway/worker.hpp"
+
+#include <utility>
+
+#include "gateway/gateway_routes.hpp"
+#include "gateway/openai_error.hpp"
+#include "gateway/worker_state.hpp"
+
+namespace nova::gateway {
+namespace {
+
+std::string render(const Error& error) {
+    return openai_error_body(error);
+}
+
+net::ServerLimits limits_from(const GatewayPolicy& policy) {
+    net::ServerLimits limits;
+    limits.body_bytes = policy.body_bytes;
+    return limits;
+}
+
+}  // namespace
+
+WorkerState::WorkerState(
+    asio::any_io_executor executor, Clock& the_clock, Log& the_log, const GatewayPolicy& the_policy,
+    net::Admission admission, GatewayEvents& the_events, AllCounters& all_counters, std::size_t own
+)
+    : clock{the_clock}, log{the_log}, policy{the_policy}, events{the_events}, all{all_counters},
+      counters{all_counters.at(own)}, table{std::make_shared<const RoutingTable>()},
+      pool{the_clock, nullptr, net::UpstreamPool::Limits{}},
+      server{std::move(executor), the_clock, the_log, routes, limits_from(the_policy), &render,
+             std::move(admission)} {}
+
+std::optional<Gate::Lease> WorkerState::enter(const Upstream& upstream) {
+    UpstreamGate* found = find_gate(upstream.id);
+    return found == nullptr ? std::nullopt : found->gate.try_enter();
+}
+
+WorkerState::UpstreamGate* WorkerState::find_gate(const UpstreamId& id) const {
+    const auto it = std::ranges::find_if(gates, [&](const auto& gate) { return gate->id == id; });
+    return it == gates.end() ? nullptr : it->get();
+}
+
+void WorkerState::add(ActiveRelay& relay) {
+    relay.place = active.size();
+    active.push_back(&relay);
+    counters.active_relays.store(
+        static_cast<std::int64_t>(active.size()), std::memory_order_relaxed
+    );
+}
+
+void WorkerState::remove(ActiveRelay& relay) {
+    ActiveRelay* last = active.back();
+    active[relay.place] = last;
+    last->place = relay.place;
+    active.pop_back();
+    counters.active_relays.store(
+        static_cast<std::int64_t>(active.size()), std::memory_order_relaxed
+    );
+}
+
+Worker::Worker(
+    asio::any_io_executor executor, Clock& clock, Log& log, const GatewayPolicy& policy,
+    net::Admission admission, GatewayEvents& events, AllCounters& all, std::size_t own
+)
+    : state_{std::make_unique<WorkerState>(
+          std::move(executor), clock, log, policy, std::move(admission), events, all, own
+      )} {
+    add_gateway_routes(state_->routes, *state_);
+}
+
+Worker::~Worker() = default;
+
+Result<Endpoint> Worker::listen(const Endpoint& at) {
+    return state_->server.listen(at, net::PortSharing::reuse_port);
+}
+
+Task<void> Worker::run() {
+    co_await state_->server.run();
+}
+
+void Worker::stop() {
+    state_->server.stop();
+}
+
+Task<void> Worker::finish(Deadline deadline) {
+    co_await state_->server.finish(deadline);
+}
+
+void Worker::install(std::shared_ptr<const RoutingTable> table) {
+    WorkerState& state = *state_;
+    const auto& next = table->local;
+    for (const auto& entry : state.gates) {
+        if (!next || entry->id != next->id) {
+            entry->gate.close();
+        }
+    }
+    if (state.table->local && (!next || next->id != state.table->local->id)) {
+        state.pool.forget(state.table->local->endpoint);
+    }
+    // What is closed and empty is of no further use to anybody: an id never comes back.
+    std::erase_if(state.gates, [](const auto& entry) {
+        return entry->gate.closed() && entry->gate.inside() == 0;
+    });
+    if (next && state.find_gate(next->id) == nullptr) {
+        state.gates.push_back(std::make_unique<WorkerState::UpstreamGate>());
+        state.gates.back()->id = next->id;
+    }
+    state.table = std::move(table);
+}
+
+void Worker::when_drained(const UpstreamId& upstream, std::move_only_function<void()> callback) {
+    WorkerState::UpstreamGate* found = state_->find_gate(upstream);
+    if (found == nullptr) {
+        callback();
+        return;
+    }
+    found->gate.when_empty(std::move(callback));
+}
+
+std::size_t Worker::inflight(const UpstreamId& upstream) const {
+    const WorkerState::UpstreamGate* found = state_->find_gate(upstream);
+    return found == nullptr ? 0 : found->gate.inside();
+}
+
+void Worker::cut(const UpstreamId& upstream) {
+    for (ActiveRelay* relay : state_->active) {
+        if (relay->upstream->id == upstream) {
+            relay->cut = true;
+            relay->interrupt();
+        }
+    }
+}
+
+}  // namespace nova::gateway

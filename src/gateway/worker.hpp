@@ -1,0 +1,48 @@
+// One thread of the data plane: a listener, an upstream pool, a routing table, gates.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+
+#include "core/deadline.hpp"
+#include "core/log.hpp"
+#include "gateway/policy.hpp"
+#include "gateway/routing_table.hpp"
+#include "net/http_server.hpp"
+
+namespace nova::gateway {
+
+struct WorkerState;
+
+// Everything here is called on the executor's thread. log, clock, events and counters outlive it.
+class Worker {
+public:
+    // own: this worker's counters, one of all.
+    Worker(
+        asio::any_io_executor executor, Clock& clock, Log& log, const GatewayPolicy& policy,
+        net::Admission admission, GatewayEvents& events, AllCounters& all, std::size_t own
+    );
+    Worker(const Worker&) = delete;
+    Worker& operator=(const Worker&) = delete;
+    ~Worker();
+
+    // Error: conflict or precondition, naming the port.
+    Result<Endpoint> listen(const Endpoint& at);
+    Task<void> run();
+    void stop();
+    Task<void> finish(Deadline deadline);
+
+    // From its return on no request of this worker is admitted by an older table.
+    void install(std::shared_ptr<const RoutingTable> table);
+    // Calls back once when no lease of that upstream is left here; at once when none is.
+    void when_drained(const UpstreamId& upstream, std::move_only_function<void()> callback);
+    std::size_t inflight(const UpstreamId& upstream) const;
+    // Ends what still runs there: each stream gets its error event, then its connection closes.
+    void cut(const UpstreamId& upstream);
+
+private:
+    std::unique_ptr<WorkerState> state_;
+};
+
+}  // namespace nova::gateway

@@ -1,0 +1,69 @@
+// What the requests of one worker share. Single-threaded.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "core/gate.hpp"
+#include "core/log.hpp"
+#include "gateway/policy.hpp"
+#include "gateway/request_peek.hpp"
+#include "gateway/routing_table.hpp"
+#include "net/http_server.hpp"
+#include "net/upstream.hpp"
+
+namespace nova::gateway {
+
+// A request that is on its way to an upstream; registered while it has a connection.
+struct ActiveRelay {
+    const Upstream* upstream = nullptr;
+    net::UpstreamConnection* connection = nullptr;
+    bool client_left = false;
+    bool cut = false;
+    std::size_t place = 0;  // index in WorkerState::active
+
+    // Ends the upstream side; the relay notices by its next read failing.
+    void interrupt() {
+        if (connection != nullptr) {
+            connection->close();
+        }
+    }
+};
+
+struct WorkerState {
+    WorkerState(
+        asio::any_io_executor executor, Clock& the_clock, Log& the_log,
+        const GatewayPolicy& the_policy, net::Admission admission, GatewayEvents& the_events,
+        AllCounters& all_counters, std::size_t own
+    );
+
+    struct UpstreamGate {
+        UpstreamId id;
+        Gate gate;
+    };
+
+    // A lease of the upstream; empty when it is closed or was never published here.
+    std::optional<Gate::Lease> enter(const Upstream& upstream);
+    UpstreamGate* find_gate(const UpstreamId& id) const;
+    void add(ActiveRelay& relay);
+    void remove(ActiveRelay& relay);
+
+    Clock& clock;
+    Log& log;
+    GatewayPolicy policy;
+    GatewayEvents& events;
+    AllCounters& all;
+    WorkerCounters& counters;
+    std::shared_ptr<const RoutingTable> table;
+    std::vector<std::unique_ptr<UpstreamGate>> gates;
+    std::vector<ActiveRelay*> active;
+    RequestPeeker peeker;
+    net::UpstreamPool pool;
+    net::RouteTable routes;
+    net::HttpServer server;
+};
+
+}  // namespace nova::gateway

@@ -1,0 +1,456 @@
+// A real worker between a real client and a scripted upstream, on loopback, in one thread.
+#include <functional>
+#include <string>
+#include <utility>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <gtest/gtest.h>
+
+#include "gateway/worker.hpp"
+#include "gateway/worker_state.hpp"
+#include "net/http_client.hpp"
+#include "net/http_server.hpp"
+
+namespace nova::gateway {
+namespace {
+
+using namespace std::chrono_literals;
+
+class NoEvents final : public GatewayEvents {
+public:
+    void connect_refused(const UpstreamId& upstream) override { refused.push_back(upstream); }
+
+    std::vector<UpstreamId> refused;
+};
+
+std::optional<Error> admit_all(const net::RequestHead& /*head*/, const net::Peer& /*peer*/) {
+    return std::nullopt;
+}
+
+std::string plain_error(const Error& error) {
+    return error.message;
+}
+
+// Upstream and worker, each with an ephemeral port; run() drives both until the body returns.
+class WorkerTest : public ::testing::Test {
+protected:
+    WorkerTest()
+        : counters_(1),
+          worker_{io_.get_executor(), clock_, log_, policy(), &admit_all, events_, counters_, 0},
+          upstream_{io_.get_executor(),  clock_,       log_,      routes_,
+                    net::ServerLimits{}, &plain_error, &admit_all},
+          tasks_{io_.get_executor()} {}
+
+    static GatewayPolicy policy() {
+        GatewayPolicy value;
+        value.dial_timeout = 2s;
+        return value;
+    }
+
+    void SetUp() override {
+        upstream_endpoint_ =
+            upstream_.listen({.host = "127.0.0.1"}, net::PortSharing::exclusive).value();
+        gateway_ = worker_.listen({.host = "127.0.0.1"}).value();
+        tasks_.spawn("upstream", upstream_.run());
+        tasks_.spawn("worker", worker_.run());
+        worker_.install(table("local/1", {"m"}));
+    }
+
+    void TearDown() override {
+        // Both servers share the group's fate: stop, then run until everybody has gone.
+        worker_.stop();
+        upstream_.stop();
+        run([&]() -> Task<void> {
+            co_await worker_.finish(Deadline::in(clock_, 1s));
+            co_await upstream_.finish(Deadline::in(clock_, 1s));
+        });
+        tasks_.cancel();
+        io_.restart();
+        io_.run_for(1s);
+        EXPECT_EQ(tasks_.running(), 0U);
+        EXPECT_EQ(counters_.at(0).inflight.load(), 0);
+        EXPECT_EQ(counters_.at(0).active_relays.load(), 0);
+    }
+
+    std::shared_ptr<const RoutingTable> table(std::string id, std::vector<std::string> models) {
+        auto upstream = std::make_shared<Upstream>();
+        upstream->id = UpstreamId{std::move(id)};
+        upstream->provider = "llamacpp";
+        upstream->endpoint = upstream_endpoint_;
+        upstream->models = models;
+        auto value = std::make_shared<RoutingTable>();
+        value->known_models = std::move(models);
+        value->local = std::move(upstream);
+        return value;
+    }
+
+    std::shared_ptr<const RoutingTable> closed_table() {
+        auto value = std::make_shared<RoutingTable>();
+        value->known_models = {"m"};
+        value->wanted_provider = "llamacpp";
+        value->loading = Loading{.phase = "starting"};
+        return value;
+    }
+
+    void on_chat(net::Handler handler) {
+        routes_.add("POST", "/v1/chat/completions", std::move(handler));
+    }
+
+    void run(std::function<Task<void>()> body) {
+        bool done = false;
+        auto whole = [&]() -> Task<void> {
+            co_await body();
+            done = true;
+        };
+        asio::co_spawn(io_, whole, [](std::exception_ptr e) {
+            if (e) {
+                std::rethrow_exception(e);
+            }
+        });
+        io_.restart();
+        const TimePoint end = clock_.now() + 20s;
+        while (!done && clock_.now() < end) {
+            io_.run_one_for(1s);
+        }
+        ASSERT_TRUE(done) << "the test's coroutine did not finish within 20 s";
+    }
+
+    net::FetchRequest chat(std::string body) {
+        net::FetchRequest request;
+        request.endpoint = gateway_;
+        request.method = "POST";
+        request.target = "/v1/chat/completions";
+        request.headers = {{"Content-Type", "application/json"}};
+        request.body = std::move(body);
+        request.deadline = Deadline::in(clock_, 10s);
+        return request;
+    }
+
+    Task<std::unique_ptr<net::Connection>> send_chat(std::string body) {
+        auto connection = co_await net::dial(gateway_, clock_, Deadline::in(clock_, 2s));
+        const std::string request =
+            "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+            "Content-Length: " +
+            std::to_string(body.size()) + "\r\n\r\n" + body;
+        (*connection)->expire_at(clock_.now() + 10s);
+        EXPECT_TRUE(co_await (*connection)->write(request));
+        co_return std::move(*connection);
+    }
+
+    static Task<std::string> read_until(net::Connection& connection, std::string_view wanted) {
+        std::string text;
+        char buffer[4096];
+        while (wanted.empty() || text.find(wanted) == std::string::npos) {
+            const auto got = co_await connection.read_some(buffer);
+            if (!got || *got == 0) {
+                break;
+            }
+            text.append(buffer, *got);
+        }
+        co_return text;
+    }
+
+    asio::io_context io_{1};
+    SystemClock clock_;
+    Log log_{Log::Sink::none, LogLevel::debug};
+    NoEvents events_;
+    AllCounters counters_;
+    Worker worker_;
+    net::RouteTable routes_;
+    net::HttpServer upstream_;
+    TaskGroup tasks_;
+    Endpoint upstream_endpoint_;
+    Endpoint gateway_;
+};
+
+constexpr std::string_view kBody = R"({"model":"m","messages":[{"role":"user","content":"hi"}]})";
+
+TEST_F(WorkerTest, PassesBytesThroughAndSynthesisesBothHeads) {
+    std::string seen_body;
+    std::string seen_auth;
+    std::string seen_coding;
+    std::string seen_target;
+    on_chat([&](net::Exchange& exchange) -> Task<void> {
+        seen_auth = exchange.request().headers.find("authorization");
+        seen_coding = exchange.request().headers.find("accept-encoding");
+        seen_target = exchange.request().target;
+        seen_body = (co_await exchange.read_body(1U << 20U)).value();
+        const std::vector<net::HeaderView> extra{
+            {"Set-Cookie", "a=b"}, {"x-ratelimit-remaining", "7"}
+        };
+        EXPECT_TRUE(co_await exchange.respond(200, "application/json", "{\"odd\" : 1.0}", extra));
+    });
+    run([&]() -> Task<void> {
+        net::FetchRequest request = chat(std::string{kBody});
+        request.target += "?beta=1";
+        request.headers.emplace_back("Authorization", "Bearer client-key");
+        request.headers.emplace_back("Accept-Encoding", "gzip");
+        const auto response = co_await net::fetch(clock_, std::move(request));
+        EXPECT_TRUE(response);
+        EXPECT_EQ(response->status, 200);
+        EXPECT_EQ(response->body, "{\"odd\" : 1.0}");
+        EXPECT_EQ(response->header("x-nova-provider"), "llamacpp");
+        EXPECT_EQ(response->header("x-ratelimit-remaining"), "7");
+        EXPECT_EQ(response->header("set-cookie"), "");
+    });
+    EXPECT_EQ(seen_body, kBody);
+    EXPECT_EQ(seen_auth, "") << "the client's key is not the engine's";
+    EXPECT_EQ(seen_coding, "identity");
+    EXPECT_EQ(seen_target, "/v1/chat/completions?beta=1");
+}
+
+TEST_F(WorkerTest, RelaysAnEventStreamUnchanged) {
+    const std::string events =
+        "data: {\"a\":1}\n\n: ping\n\ndata: {\"b\":2}\r\n\r\ndata: [DONE]\n\n";
+    on_chat([&](net::Exchange& exchange) -> Task<void> {
+        (void)co_await exchange.read_body(1U << 20U);
+        const std::vector<net::HeaderView> headers{{"Content-Type", "text/event-stream"}};
+        exchange.begin(200, headers, std::nullopt);
+        for (const char c : events) {  // the worst split: every byte a chunk
+            (void)co_await exchange.write(std::string_view{&c, 1});
+        }
+        (void)co_await exchange.end();
+    });
+    run([&]() -> Task<void> {
+        const auto response = co_await net::fetch(clock_, chat(std::string{kBody}));
+        EXPECT_TRUE(response);
+        EXPECT_EQ(response->body, events);
+        EXPECT_EQ(response->header("content-type"), "text/event-stream");
+    });
+}
+
+TEST_F(WorkerTest, AnUpstreamThatDiesInMidEventGivesOneErrorEventAtABorder) {
+    on_chat([&](net::Exchange& exchange) -> Task<void> {
+        (void)co_await exchange.read_body(1U << 20U);
+        const std::vector<net::HeaderView> headers{{"Content-Type", "text/event-stream"}};
+        exchange.begin(200, headers, std::nullopt);
+        (void)co_await exchange.write("data: {\"a\":1}\n\n");
+        (void)co_await exchange.write("data: {\"b\":");
+        exchange.abort();
+    });
+    run([&]() -> Task<void> {
+        const auto response = co_await net::fetch(clock_, chat(std::string{kBody}));
+        EXPECT_TRUE(response) << "the stream itself ends properly";
+        EXPECT_TRUE(response->body.starts_with("data: {\"a\":1}\n\ndata: {\"error\":{"))
+            << response->body;
+        EXPECT_EQ(response->body.find("[DONE]"), std::string::npos);
+        EXPECT_NE(response->body.find("upstream_failed"), std::string::npos);
+    });
+    EXPECT_EQ(counters_.at(0).upstream_failed.load(), 1U);
+}
+
+TEST_F(WorkerTest, AnUnaryAnswerThatBreaksOffIsVisiblyCut) {
+    on_chat([&](net::Exchange& exchange) -> Task<void> {
+        (void)co_await exchange.read_body(1U << 20U);
+        const std::vector<net::HeaderView> headers{{"Content-Type", "application/json"}};
+        exchange.begin(200, headers, 100);
+        (void)co_await exchange.write("{\"half\":");
+        exchange.abort();
+    });
+    run([&]() -> Task<void> {
+        const auto response = co_await net::fetch(clock_, chat(std::string{kBody}));
+        EXPECT_FALSE(response);
+    });
+}
+
+TEST_F(WorkerTest, AClientThatLeavesEndsTheUpstreamSide) {
+    bool upstream_saw_it = false;
+    on_chat([&](net::Exchange& exchange) -> Task<void> {
+        (void)co_await exchange.read_body(1U << 20U);
+        exchange.watch_client([&] { upstream_saw_it = true; });
+        const std::vector<net::HeaderView> headers{{"Content-Type", "text/event-stream"}};
+        exchange.begin(200, headers, std::nullopt);
+        (void)co_await exchange.write("data: 1\n\n");
+        for (int i = 0; i < 500 && !upstream_saw_it; ++i) {
+            co_await clock_.sleep_for(10ms);
+        }
+    });
+    run([&]() -> Task<void> {
+        auto connection = co_await send_chat(std::string{kBody});
+        const std::string head = co_await read_until(*connection, "data: 1");
+        EXPECT_NE(head.find("200 OK"), std::string::npos);
+        EXPECT_EQ(worker_.inflight(UpstreamId{"local/1"}), 1U);
+        connection->close();
+        for (int i = 0; i < 100 && counters_.at(0).client_left.load() == 0; ++i) {
+            co_await clock_.sleep_for(10ms);
+        }
+        EXPECT_EQ(worker_.inflight(UpstreamId{"local/1"}), 0U);
+        for (int i = 0; i < 100 && !upstream_saw_it; ++i) {
+            co_await clock_.sleep_for(10ms);
+        }
+    });
+    EXPECT_TRUE(upstream_saw_it);
+    EXPECT_EQ(counters_.at(0).client_left.load(), 1U);
+}
+
+TEST_F(WorkerTest, AfterInstallNobodyEntersAndTheLastLeaseTells) {
+    bool finish = false;
+    on_chat([&](net::Exchange& exchange) -> Task<void> {
+        (void)co_await exchange.read_body(1U << 20U);
+        const std::vector<net::HeaderView> headers{{"Content-Type", "text/event-stream"}};
+        exchange.begin(200, headers, std::nullopt);
+        (void)co_await exchange.write("data: 1\n\n");
+        while (!finish) {
+            co_await clock_.sleep_for(2ms);
+        }
+        (void)co_await exchange.write("data: [DONE]\n\n");
+        (void)co_await exchange.end();
+    });
+    run([&]() -> Task<void> {
+        auto connection = co_await send_chat(std::string{kBody});
+        (void)co_await read_until(*connection, "data: 1");
+        worker_.install(closed_table());
+        int drained = 0;
+        worker_.when_drained(UpstreamId{"local/1"}, [&] { ++drained; });
+        const auto refused = co_await net::fetch(clock_, chat(std::string{kBody}));
+        EXPECT_EQ(refused->status, 503);
+        EXPECT_EQ(refused->header("retry-after"), "2");
+        EXPECT_NE(refused->body.find("\"loading\":{\"phase\":\"starting\"}"), std::string::npos);
+        EXPECT_EQ(drained, 0);
+        finish = true;
+        const std::string rest = co_await read_until(*connection, "[DONE]");
+        EXPECT_NE(rest.find("[DONE]"), std::string::npos) << "the admitted request is finished";
+        for (int i = 0; i < 100 && drained == 0; ++i) {
+            co_await clock_.sleep_for(2ms);
+        }
+        EXPECT_EQ(drained, 1);
+        worker_.when_drained(UpstreamId{"local/1"}, [&] { ++drained; });
+        EXPECT_EQ(drained, 2) << "nobody is inside: at once";
+        connection->close();
+    });
+}
+
+TEST_F(WorkerTest, ACutGivesEveryStreamItsErrorEvent) {
+    on_chat([&](net::Exchange& exchange) -> Task<void> {
+        (void)co_await exchange.read_body(1U << 20U);
+        bool gone = false;
+        exchange.watch_client([&] { gone = true; });
+        const std::vector<net::HeaderView> headers{{"Content-Type", "text/event-stream"}};
+        exchange.begin(200, headers, std::nullopt);
+        (void)co_await exchange.write("data: 1\n\n");
+        for (int i = 0; i < 1000 && !gone; ++i) {
+            co_await clock_.sleep_for(5ms);
+        }
+    });
+    run([&]() -> Task<void> {
+        auto one = co_await send_chat(std::string{kBody});
+        auto two = co_await send_chat(std::string{kBody});
+        (void)co_await read_until(*one, "data: 1");
+        (void)co_await read_until(*two, "data: 1");
+        worker_.install(closed_table());
+        worker_.cut(UpstreamId{"local/1"});
+        for (auto* connection : {one.get(), two.get()}) {
+            const std::string rest = co_await read_until(*connection, "backend_switched");
+            EXPECT_NE(rest.find("data: {\"error\":"), std::string::npos) << rest;
+        }
+        for (int i = 0; i < 100 && worker_.inflight(UpstreamId{"local/1"}) != 0; ++i) {
+            co_await clock_.sleep_for(2ms);
+        }
+        EXPECT_EQ(worker_.inflight(UpstreamId{"local/1"}), 0U);
+        one->close();
+        two->close();
+    });
+}
+
+TEST_F(WorkerTest, TheEnginesRefusalOfOurKeyIsNotTheClientsFault) {
+    on_chat([&](net::Exchange& exchange) -> Task<void> {
+        (void)co_await exchange.read_body(1U << 20U);
+        (void)co_await exchange.respond(401, "application/json", R"({"error":"bad key sk-x"})");
+    });
+    run([&]() -> Task<void> {
+        const auto response = co_await net::fetch(clock_, chat(std::string{kBody}));
+        EXPECT_EQ(response->status, 502);
+        EXPECT_NE(response->body.find("upstream_auth_error"), std::string::npos);
+        EXPECT_EQ(response->body.find("sk-x"), std::string::npos);
+    });
+}
+
+TEST_F(WorkerTest, ErrorsOfTheEngineKeepStatusAndBody) {
+    on_chat([&](net::Exchange& exchange) -> Task<void> {
+        (void)co_await exchange.read_body(1U << 20U);
+        const std::vector<net::HeaderView> extra{{"Retry-After", "3"}};
+        (void)co_await exchange.respond(429, "text/html", "<p>slow down</p>", extra);
+    });
+    run([&]() -> Task<void> {
+        const auto response = co_await net::fetch(clock_, chat(std::string{kBody}));
+        EXPECT_EQ(response->status, 429);
+        EXPECT_EQ(response->body, "<p>slow down</p>");
+        EXPECT_EQ(response->header("content-type"), "text/html");
+        EXPECT_EQ(response->header("retry-after"), "3");
+    });
+}
+
+TEST_F(WorkerTest, RefusesWithTheRightStatusBeforeAnyUpstreamIsAsked) {
+    int asked = 0;
+    on_chat([&](net::Exchange& exchange) -> Task<void> {
+        ++asked;
+        (void)co_await exchange.respond(200, "text/plain", "x");
+    });
+    run([&]() -> Task<void> {
+        auto response = co_await net::fetch(clock_, chat(R"({"model":"gpt-4"})"));
+        EXPECT_EQ(response->status, 404);
+        EXPECT_NE(response->body.find("\"code\":\"model_not_found\""), std::string::npos);
+        response = co_await net::fetch(clock_, chat("{broken"));
+        EXPECT_EQ(response->status, 400);
+        EXPECT_NE(response->body.find("\"type\":\"invalid_request_error\""), std::string::npos);
+        auto compressed = chat(std::string{kBody});
+        compressed.headers.emplace_back("Content-Encoding", "gzip");
+        response = co_await net::fetch(clock_, std::move(compressed));
+        EXPECT_EQ(response->status, 400);
+        auto elsewhere = chat(std::string{kBody});
+        elsewhere.target = "/v1/nowhere";
+        response = co_await net::fetch(clock_, std::move(elsewhere));
+        EXPECT_EQ(response->status, 404);
+    });
+    EXPECT_EQ(asked, 0);
+}
+
+TEST_F(WorkerTest, ARefusedConnectionIsA502AndToldUpwards) {
+    auto gone = std::make_shared<RoutingTable>();
+    auto upstream = std::make_shared<Upstream>(*table("local/2", {"m"})->local);
+    // A port that was free a moment ago: bound once, closed again.
+    asio::io_context other{1};
+    {
+        net::HttpServer briefly{other.get_executor(), clock_,       log_,      routes_,
+                                net::ServerLimits{},  &plain_error, &admit_all};
+        upstream->endpoint =
+            briefly.listen({.host = "127.0.0.1"}, net::PortSharing::exclusive).value();
+    }
+    gone->local = upstream;
+    worker_.install(gone);
+    run([&]() -> Task<void> {
+        const auto response = co_await net::fetch(clock_, chat(std::string{kBody}));
+        EXPECT_EQ(response->status, 502);
+    });
+    ASSERT_EQ(events_.refused.size(), 1U);
+    EXPECT_EQ(events_.refused[0].value, "local/2");
+}
+
+TEST_F(WorkerTest, ListsOnlyWhatCanBeAsked) {
+    run([&]() -> Task<void> {
+        net::FetchRequest request;
+        request.endpoint = gateway_;
+        request.target = "/v1/models";
+        request.deadline = Deadline::in(clock_, 5s);
+        auto response = co_await net::fetch(clock_, request);
+        EXPECT_EQ(
+            response->body, R"({"data":[{"created":0,"id":"m","object":"model",)"
+                            R"("owned_by":"llamacpp"}],"object":"list"})"
+        );
+        worker_.install(table("local/3", {"org/model:Q4"}));
+        request.target = "/v1/models/org/model:Q4";
+        response = co_await net::fetch(clock_, request);
+        EXPECT_EQ(response->status, 200);
+        worker_.install(closed_table());
+        request.target = "/v1/models";
+        response = co_await net::fetch(clock_, request);
+        EXPECT_EQ(response->body, R"({"data":[],"object":"list"})");
+        request.target = "/health/ready";
+        response = co_await net::fetch(clock_, request);
+        EXPECT_EQ(response->status, 503);
+    });
+}
+
+}  // namespace
+}  // namespace nova::gateway

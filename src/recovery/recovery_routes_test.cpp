@@ -1,0 +1,255 @@
+// Every route through the route table: statuses, bodies, wishes and credentials.
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "recovery/fake_backend.hpp"
+#include "recovery/fake_exchange.hpp"
+#include "recovery/recovery_routes.hpp"
+#include "store/memory_store.hpp"
+
+namespace nova::recovery {
+namespace {
+
+constexpr std::string_view kSecret = "b7e0d3f2a9c84410";
+
+class RecoveryRoutesTest : public testing::Test {
+protected:
+    RecoveryRoutesTest() { add_recovery_routes(table_, parts_); }
+
+    // Sends a request with the secret.
+    FakeExchange& call(
+        const std::string& method, const std::string& path, const std::string& body = {},
+        std::string_view secret = kSecret, const std::string& base = "/api/v1/recovery"
+    ) {
+        exchanges_.push_back(std::make_unique<FakeExchange>(method, base + path));
+        FakeExchange& exchange = *exchanges_.back();
+        if (!secret.empty()) {
+            exchange.add_header("X-Admin-Secret", secret);
+        }
+        exchange.body = body;
+        const auto match = table_.find(method, exchange.request().path());
+        if (match.handler == nullptr) {
+            exchange.status = 404;
+            return exchange;
+        }
+        exchange.parameters = match.parameters;
+        context_.restart();
+        asio::co_spawn(context_, (*match.handler)(exchange), [](std::exception_ptr failure) {
+            EXPECT_FALSE(failure);
+        });
+        context_.run();
+        return exchange;
+    }
+
+    static Json json_of(const FakeExchange& exchange) { return Json::parse(exchange.sent); }
+
+    static Task<std::vector<EngineStatus>> engines() {
+        EngineStatus engine;
+        engine.backend = "llamacpp";
+        engine.title = "llama.cpp";
+        engine.installed = true;
+        engine.can_run = true;
+        std::vector<EngineStatus> list{engine};
+        co_return list;
+    }
+
+    static Task<Result<std::string>> hardware_text() { co_return std::string{R"({"gpus":[]})"}; }
+
+    asio::io_context context_;
+    VirtualClock clock_;
+    store::MemoryStore store_;
+    lifecycle::EventFeed feed_;
+    FakeBackend backend_;
+    AdminAuth auth_{Secret{std::string{kSecret}}, clock_};
+    Readiness readiness_{.ready = false, .detail = "Nothing runs."};
+    RecoveryParts parts_{
+        .backend = backend_,
+        .store = store_,
+        .feed = feed_,
+        .auth = auth_,
+        .clock = clock_,
+        .engines = engines,
+        .hardware = {hardware_text, hardware_text, hardware_text},
+        .readiness = [this] { return readiness_; },
+        .version = "0.1.0",
+    };
+    net::RouteTable table_;
+    std::vector<std::unique_ptr<FakeExchange>> exchanges_;
+};
+
+TEST_F(RecoveryRoutesTest, AreTheSameUnderBothBases) {
+    std::vector<std::string> shorter;
+    std::vector<std::string> longer;
+    for (const auto& entry : table_.entries()) {
+        const bool is_long = entry.pattern.starts_with("/recovery-api");
+        auto& list = is_long ? longer : shorter;
+        list.push_back(entry.method + (is_long ? entry.pattern.substr(13) : entry.pattern));
+    }
+    EXPECT_EQ(shorter, longer);
+    EXPECT_GE(shorter.size(), 17U);
+    const auto& exchange =
+        call("GET", "/inference/backend", {}, kSecret, "/recovery-api/api/v1/recovery");
+    EXPECT_EQ(exchange.status, 200);
+}
+
+TEST_F(RecoveryRoutesTest, NeedTheSecretBeforeTheyDoAnything) {
+    for (const auto& entry : table_.entries()) {
+        if (entry.pattern.find("/health/") != std::string::npos ||
+            !entry.pattern.starts_with("/api")) {
+            continue;
+        }
+        std::string path = entry.pattern.substr(std::string_view{"/api/v1/recovery"}.size());
+        for (const auto& [from, to] : {std::pair{"{backend}", "llamacpp"}, {"{id}", "op1"}}) {
+            if (const auto at = path.find(from); at != std::string::npos) {
+                path.replace(at, std::string_view{from}.size(), to);
+            }
+        }
+        const auto& exchange = call(entry.method, path, R"({"model":"m"})", "");
+        EXPECT_EQ(exchange.status, 401) << entry.method << " " << path;
+        EXPECT_FALSE(exchange.body_read) << path;
+        EXPECT_EQ(json_of(exchange)["code"], "unauthorized");
+    }
+    EXPECT_TRUE(backend_.wishes.empty());
+    EXPECT_TRUE(backend_.cancelled.empty());
+}
+
+TEST_F(RecoveryRoutesTest, HealthNeedsNoSecretAndTellsTheTruth) {
+    EXPECT_EQ(call("GET", "/health/live", {}, "").status, 200);
+    EXPECT_EQ(call("GET", "/health/ready", {}, "").status, 503);
+    readiness_.ready = true;
+    EXPECT_EQ(call("GET", "/health/ready", {}, "").status, 200);
+}
+
+TEST_F(RecoveryRoutesTest, StartStatesAWishAndAnswersWithTheOperation) {
+    const auto& exchange =
+        call("POST", "/inference/backend/llamacpp/start", R"({"model":"/m.gguf"})");
+    EXPECT_EQ(exchange.status, 202);
+    const Json body = json_of(exchange);
+    EXPECT_EQ(body["status"], "accepted");
+    EXPECT_EQ(body["backend"], "llamacpp");
+    EXPECT_EQ(body["operation"], "op1");
+    ASSERT_EQ(backend_.wishes.size(), 1U);
+    EXPECT_EQ(backend_.wishes[0].spec->model.value, "/m.gguf");
+    EXPECT_EQ(backend_.wishes[0].actor, "api");
+}
+
+TEST_F(RecoveryRoutesTest, TheSameWishAgainIs200) {
+    backend_.answer->already = true;
+    const auto& exchange =
+        call("POST", "/inference/backend/llamacpp/start", R"({"model":"/m.gguf"})");
+    EXPECT_EQ(exchange.status, 200);
+    EXPECT_EQ(json_of(exchange)["status"], "unchanged");
+}
+
+TEST_F(RecoveryRoutesTest, BadWishesAreRefusedBeforeTheLifecycleHearsOfThem) {
+    struct Row {
+        std::string path;
+        std::string body;
+        int status;
+        std::string code;
+    };
+
+    const Row rows[] = {
+        {"/inference/backend/nope/start", "{}", 404, "engine_not_found"},
+        {"/inference/backend/none/start", "{}", 404, "engine_not_found"},
+        {"/inference/backend/llamacpp/start", "{", 400, "invalid_argument"},
+        {"/inference/backend/llamacpp/start", R"({"moddel":"m"})", 400, "invalid_argument"},
+        {"/inference/backend/llamacpp/start", "", 422, "unprocessable"},
+        {"/inference/backend/custom/start", "{}", 422, "unprocessable"},
+        {"/inference/backend/llamacpp/start", std::string(300 * 1024, ' '), 413, "too_large"},
+        {"/inference/backend/llamacpp/switch-model", "{}", 400, "invalid_argument"},
+        {"/inference/backend/nope/switch-model", R"({"model":"m"})", 404, "engine_not_found"},
+    };
+    for (const Row& row : rows) {
+        const auto& exchange = call("POST", row.path, row.body);
+        EXPECT_EQ(exchange.status, row.status) << row.path << " " << row.body;
+        EXPECT_EQ(json_of(exchange)["code"], row.code) << row.path;
+    }
+    EXPECT_TRUE(backend_.wishes.empty());
+}
+
+TEST_F(RecoveryRoutesTest, SwitchModelKeepsEngineAndOptions) {
+    backend_.state.wanted.emplace();
+    backend_.state.wanted->engine = EngineName{"llamacpp"};
+    backend_.state.wanted->model = ModelId{"/old.gguf"};
+    backend_.state.wanted->options["context"] = "1024";
+    const auto& exchange =
+        call("POST", "/inference/backend/llamacpp/switch-model", R"({"model":"/new.gguf"})");
+    EXPECT_EQ(exchange.status, 202);
+    ASSERT_EQ(backend_.wishes.size(), 1U);
+    EXPECT_EQ(backend_.wishes[0].spec->model.value, "/new.gguf");
+    EXPECT_EQ(backend_.wishes[0].spec->options.at("context"), "1024");
+}
+
+TEST_F(RecoveryRoutesTest, StopWantsNothing) {
+    EXPECT_EQ(call("POST", "/inference/backend/stop").status, 202);
+    ASSERT_EQ(backend_.wishes.size(), 1U);
+    EXPECT_FALSE(backend_.wishes[0].spec.has_value());
+}
+
+TEST_F(RecoveryRoutesTest, CancelPassesTheLifecyclesVerdictOn) {
+    EXPECT_EQ(call("DELETE", "/inference/operations/op1").status, 202);
+    backend_.cancel_answer = fail(ErrorCode::conflict, "It has ended.");
+    EXPECT_EQ(call("DELETE", "/inference/operations/op1").status, 409);
+    EXPECT_EQ(backend_.cancelled, (std::vector<std::string>{"op1", "op1"}));
+}
+
+TEST_F(RecoveryRoutesTest, OperationsComeFromTheStore) {
+    lifecycle::Operation operation;
+    operation.id = OperationId{"op9"};
+    operation.kind = "start";
+    operation.created_at = clock_.wall_now();
+    asio::co_spawn(
+        context_,
+        [&]() -> Task<void> {
+            std::vector<store::Write> writes;
+            writes.emplace_back(store::PutOperation{
+                .id = operation.id,
+                .json = lifecycle::to_json(operation).dump(),
+                .created_at = operation.created_at,
+                .finished_at = {}
+            });
+            EXPECT_TRUE(co_await store_.commit(std::move(writes)));
+        },
+        [](std::exception_ptr failure) { EXPECT_FALSE(failure); }
+    );
+    context_.run();
+    const Json list = json_of(call("GET", "/inference/operations?limit=5"));
+    ASSERT_EQ(list["operations"].size(), 1U);
+    EXPECT_EQ(list["operations"][0]["id"], "op9");
+    EXPECT_EQ(json_of(call("GET", "/inference/operations/op9"))["kind"], "start");
+    const auto& missing = call("GET", "/inference/operations/nope");
+    EXPECT_EQ(missing.status, 404);
+    EXPECT_EQ(json_of(missing)["code"], "operation_not_found");
+    for (const char* limit : {"0", "501", "x", "-1", ""}) {
+        const auto& refused = call("GET", std::string{"/inference/operations?limit="} + limit);
+        EXPECT_EQ(refused.status, 400) << limit;
+    }
+}
+
+TEST_F(RecoveryRoutesTest, LogsAreText) {
+    backend_.log = "line\n";
+    const auto& exchange = call("GET", "/inference/backend/logs?tail=3");
+    EXPECT_EQ(exchange.status, 200);
+    EXPECT_EQ(exchange.sent, "line\n");
+    EXPECT_EQ(call("GET", "/inference/backend/logs?tail=0").status, 400);
+    EXPECT_EQ(call("GET", "/inference/backend/logs?follow=yes").status, 400);
+}
+
+TEST_F(RecoveryRoutesTest, EnginesAndHardwareAreTold) {
+    const Json engines = json_of(call("GET", "/inference/backends"));
+    ASSERT_EQ(engines["backends"].size(), 1U);
+    EXPECT_EQ(engines["backends"][0]["running"], false);
+    for (const auto& [method, path] :
+         {std::pair{"GET", "/hardware"},
+          {"POST", "/hardware/detect"},
+          {"GET", "/hardware/gpu-stats"},
+          {"GET", "/inference/hardware"}}) {
+        EXPECT_EQ(call(method, path).status, 200) << path;
+    }
+}
+
+}  // namespace
+}  // namespace nova::recovery

@@ -1,0 +1,229 @@
+#!/usr/bin/env bash
+# Everything to a verdict; the last line is `N passed, N failed`. Needs bash and apt-get.
+# shellcheck disable=SC2317,SC2329  # the legs are called by name
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+usage() {
+    cat <<'TEXT'
+usage: ./test.sh [fast|nightly]
+
+  fast      style and unit tests (ASan, UBSan)
+            without a word: also TSan, the release build, the fake engine, real engines and clients
+  nightly   long variants too (NOVA_LONG=1), and each fuzz target for NOVA_FUZZ_SECONDS (300)
+
+Results lie in build/results, one log and JUnit file for each leg.
+TEXT
+}
+
+readonly results=$PWD/build/results
+cache=${XDG_CACHE_HOME:-${HOME:?is not set; set HOME or XDG_CACHE_HOME}/.cache}/nova
+out='' # the folder of the leg that runs
+legs=() # name, minutes, passed, failed: one line each
+passed_all=0
+failed_all=0
+
+say() { printf '\n==> %s\n' "$*"; }
+
+# leg NAME FUNCTION: runs it in a shell of its own, counts the JUnit files it leaves, goes on after
+# a failure. A leg that fails without a failed test counts as one.
+leg() {
+    local name=$1 function=$2 began=$SECONDS code=0 counts=() passed=0 failed=0
+    local folder=$results/$name log=$results/$name.log
+    mkdir -p "$folder"
+    out=$folder
+    say "$name"
+    # Not as a condition: that would switch off `set -e` inside the leg.
+    set +e
+    (
+        set -euo pipefail
+        "$function"
+    ) 2>&1 | tee "$log" | sed 's/^/    /'
+    code=${PIPESTATUS[0]}
+    set -e
+    mapfile -t counts < <(find "$folder" -name '*.xml' | sort)
+    if ((${#counts[@]} > 0)); then
+        read -r passed failed < <(python3 tools/sum_tests.py "${counts[@]}")
+    fi
+    local line
+    while read -r line; do # what the runners without JUnit said of themselves
+        ((passed += ${line% *}, failed += ${line#* })) || true
+    done < <(cat "$folder"/counts 2>/dev/null)
+    if ((code != 0 && failed == 0)); then
+        failed=1
+    fi
+    ((passed_all += passed, failed_all += failed)) || true
+    legs+=("$(printf '%-10s %6s min %6d passed %4d failed' "$name" \
+        "$(awk -v s=$((SECONDS - began)) 'BEGIN {printf "%.1f", s / 60}')" "$passed" "$failed")")
+    printf '    %s\n' "${legs[-1]}"
+}
+
+build_jobs() {
+    local processors memory
+    processors=$(nproc)
+    memory=$(awk '/^MemAvailable:/ {print int($2 / 1500000)}' /proc/meminfo)
+    printf '%d' "$((memory < 1 ? 1 : memory < processors ? memory : processors))"
+}
+
+build() { # build PRESET [TARGET...]
+    local preset=$1 target
+    shift
+    export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
+    if [[ ! -f build/$preset/build.ninja ]]; then
+        cmake --preset "$preset" >"$out/configure.log" 2>&1 || {
+            tail -n 30 "$out/configure.log"
+            return 1
+        }
+    fi
+    local command=(cmake --build "build/$preset" -j "$(build_jobs)")
+    for target in "$@"; do
+        command+=(--target "$target")
+    done
+    "${command[@]}" >"$out/build-$preset.log" 2>&1 || {
+        grep -E -A12 '(error|FAILED|undefined)' "$out/build-$preset.log" | head -n 80
+        return 1
+    }
+    tail -n 1 "$out/build-$preset.log"
+}
+
+python() { # the tests' own Python, made once for each requirements.txt
+    local digest venv fresh
+    digest=$(sha256sum tests/requirements.txt | cut -c1-12)
+    venv=$cache/test-venv-$digest
+    if [[ ! -x $venv/bin/python ]]; then
+        mkdir -p "$cache"
+        exec 8>"$cache/.test-venv.lock"
+        flock 8
+        if [[ ! -e $venv ]]; then
+            printf 'installing the Python packages of tests/requirements.txt\n'
+            # The name is a link made at the end: a virtual environment cannot be moved.
+            fresh=$(mktemp -d "$cache/.test-venv-XXXXXX")
+            python3 -m venv "$fresh"
+            "$fresh/bin/python" -m pip install --quiet --disable-pip-version-check \
+                -r tests/requirements.txt
+            ln -sT "$fresh" "$venv"
+        fi
+        exec 8>&-
+    fi
+    "$venv/bin/python" "$@"
+}
+
+style() {
+    local script scripts=(setup.sh test.sh .ci/run tools/*.sh) good=0 bad=0 counts
+    tools/tidy.py 2>&1 | tee "$out/tidy.log" || true
+    counts=$(sed -n 's/^tidy: \(.*\) passed, \(.*\) failed,.*/\1 \2/p' "$out/tidy.log")
+    printf '%s\n' "${counts:-0 1}" >"$out/counts"
+    for script in "${scripts[@]}"; do
+        if shellcheck "$script"; then ((good += 1)); else ((bad += 1)); fi
+    done
+    printf '%d %d\n' "$good" "$bad" >>"$out/counts"
+    python -m pytest -q -c tests/pytest.ini --rootdir . --junitxml "$out/tools.xml" \
+        tools/tidy_test.py tools/sum_tests_test.py tests/scripts
+}
+
+unit() {
+    build dev
+    ctest --test-dir build/dev -j "$(nproc)" --output-on-failure --no-tests=error \
+        --output-junit "$out/ctest.xml" --timeout 300 >"$out/ctest.log" 2>&1 || {
+        grep -vE '^ *(Start +)?[0-9]+(/[0-9]+ Test +#[0-9]+)?: .*(Passed +[0-9.]+ sec)?$' \
+            "$out/ctest.log" | tail -n 200
+        return 1
+    }
+    tail -n 3 "$out/ctest.log"
+}
+
+fake_engine() {
+    build dev fake_engine
+    FAKE_ENGINE=$PWD/build/dev/bin/fake_engine python -m pytest -q -c tests/pytest.ini \
+        --rootdir tests --junitxml "$out/fake_engine.xml" tests/fake_engine
+}
+
+# The four modules where threads meet; run directly, since ctest would miss the unbuilt others.
+tsan() {
+    local module modules=(core net lifecycle gateway) targets=() code=0
+    for module in "${modules[@]}"; do
+        targets+=("${module}_tests")
+    done
+    build tsan "${targets[@]}"
+    for module in "${modules[@]}"; do
+        "build/tsan/src/$module/${module}_tests" --gtest_brief=1 \
+            --gtest_output="xml:$out/$module.xml" || code=1
+    done
+    return "$code"
+}
+
+release() {
+    build release
+    [[ -x build/release/nova ]]
+}
+
+engines() {
+    tools/engines.sh model llamacpp node ollama
+    printf '4 0\n' >"$out/counts"
+}
+
+clients() {
+    NOVA_BIN=$PWD/build/release/nova FAKE_ENGINE=$PWD/build/release/bin/fake_engine \
+        python -m pytest -q -rA -c tests/pytest.ini --rootdir tests --junitxml "$out/clients.xml" \
+        tests/clients tests/contract | grep -vE '^(PASSED|=+ (PASSES|warnings))'
+}
+
+fuzz() {
+    local target name code=0
+    build fuzz
+    while read -r target; do
+        name=$(basename "$target")
+        mkdir -p "$out/$name"
+        if "$target" -max_total_time="${NOVA_FUZZ_SECONDS:-300}" -print_final_stats=1 \
+            -artifact_prefix="$out/$name/" "$out/$name" "fuzz/corpus/${name%_fuzz}" \
+            >"$out/$name.log" 2>&1; then
+            printf '1 0\n' >>"$out/counts"
+        else
+            printf '0 1\n' >>"$out/counts"
+            tail -n 40 "$out/$name.log"
+            code=1
+        fi
+    done < <(find build/fuzz/src -name '*_fuzz' -type f -executable | sort)
+    [[ -s $out/counts ]] && return "$code"
+}
+
+main() {
+    local mode=${1:-default}
+    case $mode in
+        default | fast | nightly) ;;
+        -h | --help)
+            usage
+            exit 0
+            ;;
+        *)
+            usage >&2
+            exit 2
+            ;;
+    esac
+    rm -rf "$results"
+    mkdir -p "$results"
+    if [[ $mode == nightly ]]; then
+        export NOVA_LONG=1
+    fi
+    say packages
+    tools/packages.sh build test
+    leg style style
+    leg unit unit
+    if [[ $mode != fast ]]; then
+        leg fake fake_engine
+        leg tsan tsan
+        leg release release
+        leg engines engines
+        leg clients clients
+    fi
+    if [[ $mode == nightly ]]; then
+        leg fuzz fuzz
+    fi
+    say "$mode: $(awk -v s=$SECONDS 'BEGIN {printf "%.1f", s / 60}') min"
+    printf '    %s\n' "${legs[@]}"
+    printf '\n%d passed, %d failed\n' "$passed_all" "$failed_all"
+    ((failed_all == 0 && passed_all > 0))
+}
+
+main "$@"
+exit 0
