@@ -131,7 +131,7 @@ void Machine::bring_up(const Target& target) {
         // A change of model needs its weights first; the first load of an adopted one does not.
         if (running.target.spec == target.spec || s_.prepared == target.spec) {
             s_.loading = target;
-            s_.load_deadline = now_ + policy_.start_limit;
+            s_.load_deadline = now_ + running.start_limit;
             begin(Work::load, Load{.target = target, .generation = running.generation});
         }
         return;

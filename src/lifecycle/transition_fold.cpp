@@ -156,7 +156,8 @@ void Machine::fold(const Listed& event) {
                 .up = true,
                 .loaded = {},
                 .broken = {},
-                .start_deadline = now_ + policy_.start_limit
+                .start_deadline = now_ + policy_.start_limit,
+                .start_limit = policy_.start_limit
             };
             s_.next_probe_at = now_;
         } else {
@@ -231,7 +232,8 @@ void Machine::fold(const Started& event) {
     }
     if (instance_is(event.generation)) {
         s_.running->up = true;
-        s_.running->start_deadline = now_ + policy_.start_limit;
+        s_.running->start_limit = std::max(event.start_limit, policy_.start_limit);
+        s_.running->start_deadline = now_ + s_.running->start_limit;
         s_.next_probe_at = now_;
     }
 }
@@ -278,9 +280,9 @@ void Machine::fold(const Probed& event) {
 
 void Machine::fold(const Progressed& event) {
     if (instance_is(event.generation)) {
-        s_.running->start_deadline =
-            std::max(s_.running->start_deadline, now_ + policy_.start_limit);
-        s_.load_deadline = std::max(s_.load_deadline, now_ + policy_.start_limit);
+        const TimePoint bought = now_ + s_.running->start_limit;
+        s_.running->start_deadline = std::max(s_.running->start_deadline, bought);
+        s_.load_deadline = std::max(s_.load_deadline, bought);
     }
 }
 
