@@ -10,7 +10,7 @@ usage: ./test.sh [fast|nightly]
 
   fast      style and unit tests (ASan, UBSan)
             without a word: also TSan, the release build, the fake engine, real engines and clients
-  nightly   also each fuzz target for NOVA_FUZZ_SECONDS (default 300)
+  nightly   long variants too (NOVA_LONG=1), and each fuzz target for NOVA_FUZZ_SECONDS (300)
 
 Results lie in build/results, one log and JUnit file for each leg.
 TEXT
@@ -165,7 +165,7 @@ engines() {
 clients() {
     NOVA_BIN=$PWD/build/release/nova FAKE_ENGINE=$PWD/build/release/bin/fake_engine \
         python -m pytest -q -rA -c tests/pytest.ini --rootdir tests --junitxml "$out/clients.xml" \
-        tests/clients | grep -vE '^(PASSED|=+ (PASSES|warnings))'
+        tests/clients tests/contract | grep -vE '^(PASSED|=+ (PASSES|warnings))'
 }
 
 fuzz() {
@@ -202,6 +202,9 @@ main() {
     esac
     rm -rf "$results"
     mkdir -p "$results"
+    if [[ $mode == nightly ]]; then
+        export NOVA_LONG=1
+    fi
     say packages
     tools/packages.sh build test
     leg style style

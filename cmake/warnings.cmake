@@ -15,3 +15,7 @@ if(NOVA_SANITIZE)
     target_compile_options(nova_warnings INTERFACE ${nova_sanitize_flags})
     target_link_options(nova_warnings INTERFACE ${nova_sanitize_flags})
 endif()
+if(NOVA_FUZZ)
+    # Without it libFuzzer sees the branches of the target's own file only, not the module's.
+    target_compile_options(nova_warnings INTERFACE -fsanitize=fuzzer-no-link)
+endif()

@@ -92,6 +92,10 @@ class Bans(unittest.TestCase):
             with self.subTest(rule):
                 self.assertEqual(findings(tidy.check_bans, {path: SOURCE + line + "\n"}), [])
 
+    def test_a_test_may_read_its_seed_from_the_environment(self):
+        line = 'auto* seed = std::getenv("SEED");\n'
+        self.assertEqual(findings(tidy.check_bans, {"src/net/a_test.cpp": line}), [])
+
     def test_an_exception_needs_a_reason(self):
         line = 'auto* x = std::getenv("HOME");  // tidy-allow(getenv):'
         self.assertEqual(len(findings(tidy.check_bans, {"src/net/a.cpp": line + "\n"})), 1)

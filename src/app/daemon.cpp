@@ -357,6 +357,8 @@ Result<void> run_daemon(DaemonInputs inputs, Log& log) {
         [&](std::exception_ptr exception, Result<void> result) {
             NOVA_CHECK(!exception);
             outcome = std::move(result);
+            // A kept engine is still watched for its end; that must not keep the loop alive.
+            daemon.io().stop();
         }
     );
     daemon.io().run();

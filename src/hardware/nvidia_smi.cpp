@@ -237,12 +237,12 @@ NvidiaReading nvidia_verdict(const Result<CommandOutput>& output) {
         case ErrorCode::invalid_argument:
         case ErrorCode::unauthorized:
         case ErrorCode::forbidden:
+        case ErrorCode::precondition:
         case ErrorCode::conflict:
         case ErrorCode::too_large:
         case ErrorCode::unprocessable:
         case ErrorCode::rate_limited:
         case ErrorCode::exhausted:
-        case ErrorCode::precondition:
         case ErrorCode::budget:
         case ErrorCode::unsupported:
         case ErrorCode::cancelled:

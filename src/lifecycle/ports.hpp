@@ -112,6 +112,7 @@ struct Plan {
     std::string api_base;
     std::chrono::seconds start_limit{120};
     std::string api_key;
+    std::vector<std::string> loading_progress;  // log fragments that show loading goes on
 };
 
 using Planner = std::function<Result<

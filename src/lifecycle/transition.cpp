@@ -638,6 +638,10 @@ void Machine::bring_up(const Target& target) {
     }
     const bool early = policy_.bug == PlantedBug::open_before_loaded;
     if (running.loaded != target.spec && !early) {
+        if (s_.traffic == Traffic::unsure) {  // the last publication failed: be sure first
+            begin(Work::publish_closed, PublishClosed{});
+            return;
+        }
         // A change of model needs its weights first; the first load of an adopted one does not.
         if (running.target.spec == target.spec || s_.prepared == target.spec) {
             s_.loading = target;

@@ -225,8 +225,10 @@ void Explorer::check_state(const Node& before, const Event& event, const Node& a
     check(w.instances.size() <= 1, "never two instances");
     const bool publishing = w.work && (std::holds_alternative<PublishOpen>(*w.work) ||
                                        std::holds_alternative<PublishClosed>(*w.work));
+    // What keeps traffic from being closed at once has been told to end.
     check(
-        publishing || w.open_to.has_value() == (s.phase == Phase::ready) || s.pause_until > w.now,
+        publishing || w.work_cancelled || w.open_to.has_value() == (s.phase == Phase::ready) ||
+            s.pause_until > w.now,
         "traffic is open exactly in ready"
     );
     if (s.phase == Phase::ready) {

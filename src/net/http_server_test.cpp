@@ -399,10 +399,13 @@ TEST(HttpServer, GivesUpOnAClientThatTakesNothing) {
         });
         RawClient client = co_await RawClient::open(server.start());
         co_await client.send(get("/flood"));
+        const SystemClock clock;
+        const TimePoint start = clock.now();
         while (!outcome) {
             co_await SystemClock{}.sleep_for(std::chrono::milliseconds{10});
         }
         EXPECT_EQ(*outcome, ErrorCode::timeout);
+        EXPECT_LT(clock.now() - start, std::chrono::milliseconds{2500});
         co_await server.stop();
     });
 }

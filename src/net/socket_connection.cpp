@@ -296,15 +296,17 @@ Task<Result<void>> SocketConnection::write_all(std::span<const std::string_view>
         const std::size_t size = count > 0 ? static_cast<std::size_t>(count) : 0;
         sent += size;
         left -= size;
-        const bool full = count < 0 && would_block(errno);
-        // At the end of a burst the wait returns with the next turn of the event loop; unlike
-        // asio::post it allocates nothing.
-        if (full || !state->take_from_burst(size)) {
+        if (count < 0 && would_block(errno)) {
             const auto [code] = co_await state->socket.async_wait(Socket::wait_write, kAwait);
             state->new_burst();
-            if (code && left > 0) {
+            if (code) {
                 co_return fail(state->failure(code));
             }
+        } else if (!state->take_from_burst(size)) {
+            state->new_burst();
+            // An empty write completes with the next turn of the event loop; unlike asio::post it
+            // allocates nothing.
+            co_await state->socket.async_write_some(asio::const_buffer{}, kAwait);
         }
     }
     co_return Result<void>{};

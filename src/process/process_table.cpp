@@ -4,6 +4,7 @@
 
 #include <array>
 #include <charconv>
+#include <ctime>
 #include <memory>
 #include <string>
 
@@ -21,6 +22,12 @@ namespace {
 // Environments and command lines are bounded by the kernel (ARG_MAX, 2 MiB by default); more is
 // not read.
 constexpr std::size_t kLargestProcFile = std::size_t{4} << 20U;
+constexpr std::uint64_t kKernelThread = 0x00200000;  // PF_KTHREAD, linux/sched.h
+// A process in the middle of exec is looked at again for 20 ms; unless the machine is busy it takes
+// microseconds.
+constexpr int kExecRetries = 200;
+constexpr int kLastStepRetries = 10;
+constexpr timespec kExecPause{.tv_sec = 0, .tv_nsec = 100'000};
 
 std::optional<std::string> read_proc(const std::string& path) {
     const FileDescriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
@@ -55,6 +62,38 @@ template <class T>
 bool parse_number(std::string_view text, T& value) {
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
     return error == std::errc{} && end == text.data() + text.size();
+}
+
+// A process in the middle of exec shows nothing, or what it shares with whoever forked it: for a
+// child of ours that is our own. posix_spawn returns a moment before that is over, and whoever took
+// such a child for unmarked would overlook an instance. Returns how often to look again.
+int exec_retries(std::int64_t pid, const std::string& environment) {
+    const auto words = command_line(pid);
+    const bool shared = words == command_line(::getpid()) &&
+                        environment == read_proc(fmt::format("/proc/{}/environ", ::getpid()));
+    if (!shared && !environment.empty()) {
+        return 0;
+    }
+    const auto stat = stat_of(pid);
+    if (!stat || ended(*stat) || stat->kernel_thread) {
+        return 0;
+    }
+    // With a command line already, only the very last step of exec is left, or it has really none.
+    return words.empty() || shared ? kExecRetries : kLastStepRetries;
+}
+
+std::optional<std::string> environment_of(std::int64_t pid, std::string_view wanted) {
+    const std::string path = fmt::format("/proc/{}/environ", pid);
+    auto text = read_proc(path);
+    for (int i = 0; text && text->find(wanted) == std::string::npos; ++i) {
+        if (i >= exec_retries(pid, *text)) {
+            // What was read may be from before it was seen outside of exec.
+            return read_proc(path);
+        }
+        ::nanosleep(&kExecPause, nullptr);
+        text = read_proc(path);
+    }
+    return text;
 }
 
 struct DirectoryCloser {
@@ -109,10 +148,13 @@ std::optional<ProcessStat> parse_stat(std::string_view text) {
         return std::nullopt;
     }
     ProcessStat stat;
+    std::uint64_t flags = 0;
     stat.state = fields[0].front();
     const bool numbers = parse_number(fields[5 - kFirst], stat.group) &&
                          parse_number(fields[6 - kFirst], stat.session) &&
+                         parse_number(fields[9 - kFirst], flags) &&
                          parse_number(fields[22 - kFirst], stat.start_ticks);
+    stat.kernel_thread = (flags & kKernelThread) != 0;
     return numbers ? std::optional{stat} : std::nullopt;
 }
 
@@ -176,7 +218,7 @@ std::vector<MarkedProcess> find_by_marker(std::string_view key, std::string_view
         if (pid == ::getpid()) {
             continue;
         }
-        const auto environment = read_proc(fmt::format("/proc/{}/environ", pid));
+        const auto environment = environment_of(pid, wanted);
         if (!environment || environment->find(wanted) == std::string::npos) {
             continue;
         }

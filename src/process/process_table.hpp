@@ -26,6 +26,7 @@ struct ProcessStat {
     std::int64_t group = 0;
     std::int64_t session = 0;
     std::uint64_t start_ticks = 0;
+    bool kernel_thread = false;
 };
 
 // Robust against a program whose name holds spaces or ')'. Empty: not a stat line.

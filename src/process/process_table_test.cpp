@@ -69,6 +69,15 @@ TEST(ProcessTable, ReadsAStatLine) {
     EXPECT_EQ(stat->group, 4242);
     EXPECT_EQ(stat->session, 4241);
     EXPECT_EQ(stat->start_ticks, 987654U);
+    EXPECT_FALSE(stat->kernel_thread);
+}
+
+TEST(ProcessTable, FindsAProcessInTheMomentItIsStarted) {
+    for (int i = 0; i < 200; ++i) {
+        const std::string value = random_hex(8);
+        const Sleeper sleeper{{"NOVA_TEST_MARK=" + value}};
+        ASSERT_EQ(find_by_marker("NOVA_TEST_MARK", value).size(), 1U) << "round " << i;
+    }
 }
 
 TEST(ProcessTable, IsNotFooledByTheNameOfAProgram) {
@@ -160,7 +169,9 @@ TEST(ProcessTable, ListsTheSessionAlsoWhenItsLeaderIsGone) {
 
 TEST(ProcessTable, ReadsACommandLine) {
     const std::string script = "sleep 1000; :";
-    const Sleeper sleeper{{}, script};
+    const std::string value = random_hex(8);
+    const Sleeper sleeper{{"NOVA_TEST_MARK=" + value}, script};
+    ASSERT_FALSE(find_by_marker("NOVA_TEST_MARK", value).empty());  // the exec is over
     EXPECT_EQ(
         command_line(sleeper.identity.pid), (std::vector<std::string>{"/bin/sh", "-c", script})
     );

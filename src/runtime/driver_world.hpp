@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <ostream>
 #include <string>
 
 #include <boost/asio/io_context.hpp>
@@ -31,6 +32,10 @@ struct DriverCase {
     std::string name;
     std::function<std::unique_ptr<DriverWorld>()> make;
     bool owns = true;  // starts and ends instances; false: somebody else does
+
+    friend void PrintTo(const DriverCase& driver_case, std::ostream* out) {
+        *out << driver_case.name;
+    }
 };
 
 }  // namespace nova::runtime

@@ -220,6 +220,19 @@ std::vector<std::string> ProcessDriver::environment(
     return variables;
 }
 
+std::optional<std::int64_t> ProcessDriver::pid_of(const InstanceIdentity& identity) const {
+    process::ProcessFamily family{
+        .leader = {}, .marker_key = std::string{kMarkerKey}, .marker_value = identity.marker()
+    };
+    for (const InstanceHandle& record : records_.load(identity.install, identity.slot)) {
+        if (record.identity == identity) {
+            family = family_of(record);
+        }
+    }
+    const auto members = process::living(family);
+    return members.empty() ? std::nullopt : std::optional{members.front().pid};
+}
+
 Task<Result<InstanceHandle>> ProcessDriver::start(InstanceSpec spec) {
     co_return launch(spec);
 }
@@ -233,14 +246,11 @@ Result<InstanceHandle> ProcessDriver::launch(const InstanceSpec& spec) {
             fmt::format("{} does not identify an instance: a part is empty or holds a /.", marker)
         );
     }
-    for (const auto& running : process::find_by_marker(kMarkerKey, marker)) {
-        if (running.value == marker) {
-            return fail(
-                ErrorCode::conflict,
-                fmt::format("{} runs already as process {}.", spec.name, running.identity.pid),
-                "Stop it first."
-            );
-        }
+    if (const auto pid = pid_of(spec.identity)) {
+        return fail(
+            ErrorCode::conflict, fmt::format("{} runs already as process {}.", spec.name, *pid),
+            "Stop it first."
+        );
     }
     const auto program = find(spec.program);
     if (!program) {

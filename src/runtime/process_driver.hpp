@@ -1,6 +1,7 @@
 // Engines that are programs on this machine: one process group, one log file, one free port each.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -45,6 +46,8 @@ private:
         const InstanceSpec& spec, const std::string& program, const std::string& port
     ) const;
     std::vector<std::string> base_environment() const;
+    // Of whoever lives of that instance.
+    std::optional<std::int64_t> pid_of(const InstanceIdentity& identity) const;
     Result<InstanceHandle> launch(const InstanceSpec& spec);
 
     Clock& clock_;

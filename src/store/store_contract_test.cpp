@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <ostream>
 #include <string>
 
 #include <boost/asio/co_spawn.hpp>
@@ -23,6 +24,8 @@ struct StoreCase {
     std::string name;
     // In an empty folder.
     std::function<std::unique_ptr<StateStore>(const std::string& folder)> open;
+
+    friend void PrintTo(const StoreCase& store_case, std::ostream* out) { *out << store_case.name; }
 };
 
 std::unique_ptr<StateStore> open_sqlite(const std::string& folder) {

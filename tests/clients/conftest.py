@@ -13,7 +13,7 @@ def llama(tmp_path_factory):
     """nova with real llama.cpp and SmolLM2, chat and embeddings both."""
     folder = tmp_path_factory.mktemp("llama") / "data"
     with Nova(folder, [engine_dir("llamacpp")]) as nova:
-        nova.start("llamacpp", "--model", model_path(), "--option", "embeddings=true")
+        nova.start("llamacpp", "--model", model_path())
         yield nova
 
 

@@ -15,6 +15,7 @@ from fake_engine import FakeEngine, until  # noqa: E402,F401  (tests take them f
 
 BACKEND = "/recovery-api/api/v1/recovery/inference/backend"
 START_SECONDS = 180
+LONG = os.environ.get("NOVA_LONG") == "1"  # the long variants, which a nightly run asks for
 
 
 def nova_binary():
@@ -74,7 +75,7 @@ def processes_with(marker):
 class Nova:
     """One nova with a data directory; use as a context manager."""
 
-    def __init__(self, folder, engines=()):
+    def __init__(self, folder, engines=(), env=None):
         self.data = pathlib.Path(folder)
         self.data.mkdir(parents=True, exist_ok=True)
         self.gateway = free_port()
@@ -84,6 +85,8 @@ class Nova:
         self.env = {k: v for k, v in os.environ.items() if not k.startswith("NOVA_")}
         self.env["PATH"] = os.pathsep.join([*map(str, engines), "/usr/bin", "/bin"])
         self.env["HOME"] = str(self.data.parent)
+        self.env["XDG_CACHE_HOME"] = str(self.data.parent / "cache")
+        self.env.update(env or {})
         self.process = None
 
     def __enter__(self):
@@ -107,14 +110,16 @@ class Nova:
                 for pid in self.engine_pids():
                     os.kill(pid, signal.SIGKILL)
 
+    def serve_command(self):
+        return [nova_binary(), "serve", "--data-dir", self.data,
+                "--gateway-listen", f"127.0.0.1:{self.gateway}",
+                "--control-listen", f"127.0.0.1:{self.control}"]
+
     def spawn(self):
         """Starts `nova serve` and returns at once."""
         with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen(
-                [nova_binary(), "serve", "--data-dir", self.data,
-                 "--gateway-listen", f"127.0.0.1:{self.gateway}",
-                 "--control-listen", f"127.0.0.1:{self.control}"],
-                stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=self.env)
+            self.process = subprocess.Popen(self.serve_command(), stdout=log, stderr=log,
+                                            stdin=subprocess.DEVNULL, env=self.env)
 
     def serve(self):
         """Starts `nova serve` and waits for its gateway."""
@@ -184,6 +189,13 @@ class Nova:
         body = {"model": self.model(), "max_tokens": 4,
                 "messages": [{"role": "user", "content": "hi"}], **fields}
         return self.post("/v1/chat/completions", body)[0]
+
+    def descriptors(self):
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
+    def inflight(self):
+        """GET /health/inflight of the gateway."""
+        return json.loads(self.get("/health/inflight")[2])
 
     @property
     def base_url(self):

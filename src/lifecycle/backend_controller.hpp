@@ -1,0 +1,182 @@
+// The shell around transition(): a single writer that feeds it events and performs what it asks
+// for.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <boost/asio/steady_timer.hpp>
+
+#include "core/log.hpp"
+#include "core/task_group.hpp"
+#include "lifecycle/backend_control.hpp"
+#include "lifecycle/backend_record.hpp"
+#include "lifecycle/lane.hpp"
+#include "lifecycle/ports.hpp"
+#include "lifecycle/transition.hpp"
+#include "store/state_store.hpp"
+
+namespace nova::lifecycle {
+
+// All of it must outlive the controller.
+struct ControllerPorts {
+    DriverTable drivers;
+    std::vector<runtime::RuntimeKind> kinds;  // whose instances are looked for after a start
+    EngineClient& client;
+    Weights& weights;
+    TrafficPort& traffic;
+    Planner planner;
+    // Error unprocessable: no engine of that name.
+    std::function<Result<engine::ModelsPerInstance>(const EngineName&)> models_of;
+    store::StateStore& store;
+    Clock& clock;
+    Log& log;
+    EventFeed& feed;
+};
+
+struct ControllerOptions {
+    InstallId install;
+    SlotName slot{"local"};
+    LifecyclePolicy policy{};
+};
+
+// decisions.md 1.8. at_once leaves everything as it is, as a kill would.
+enum class Leave : std::uint8_t { stop, keep, at_once };
+
+// Single-threaded: every member on the executor's thread.
+class BackendController final : public BackendControl {
+public:
+    BackendController(
+        asio::any_io_executor executor, ControllerPorts ports, ControllerOptions options
+    );
+    ~BackendController() override;
+
+    // Returns after leave(). Spawn it once, and do not cancel it: leave() is the way out.
+    Task<void> run();
+    void leave(Leave how);
+
+    Task<Result<Accepted>> set_desired(Wish wish) override;
+    Task<Result<void>> cancel(OperationId operation) override;
+    BackendStatus status() const override;
+    Task<Result<std::string>> log_tail(std::size_t lines) override;
+
+    const BackendState& state() const { return state_; }
+
+private:
+    // Somebody waits for the commit of what he asked for.
+    struct Waiting {
+        explicit Waiting(const asio::any_io_executor& executor)
+            : done{executor, asio::steady_timer::time_point::max()} {}
+
+        asio::steady_timer done;
+        std::optional<Result<Accepted>> answer;
+    };
+
+    struct Item {
+        Event event;
+        std::shared_ptr<Waiting> waiting;
+        std::optional<engine::BackendSpec> spec;  // of a wish
+        std::string actor;
+    };
+
+    // ---- backend_controller.cpp: the loop
+    void post(Event event);
+    void push(Item item);
+    Task<void> wait_for_item();
+    Task<void> load_record();
+    Task<void> handle(Item item);
+    void schedule_tick();
+    Task<void> tick_at(TimePoint time);
+    Task<Result<Accepted>> ask(Item item);
+    Result<SpecHash> host_of(const engine::BackendSpec& spec) const;
+    const engine::BackendSpec* spec_of(const SpecHash& hash) const;
+    void forget_unused_specs();
+
+    // ---- backend_journal.cpp: operations, records, events
+    struct Draft {
+        BackendState state;
+        std::optional<Operation> operation;
+        std::vector<Operation> changed;  // operations to write, in order
+        std::vector<FeedEvent> events;
+        std::vector<store::Write> writes;
+        std::string record_json;
+    };
+
+    void draft_operations(Draft& draft, const Item& item, const std::vector<Effect>& effects);
+    void open_operation(Draft& draft, const Item& item, const OpenOperation& effect);
+    void draft_phases(Draft& draft, const Event& event, const std::vector<Effect>& effects);
+    void draft_writes(Draft& draft);
+    Operation* touch(Draft& draft);
+    Json state_json(const BackendState& state) const;
+    BackendRecord record_of(const Draft& draft) const;
+    void report_progress(const std::string& phase, const runtime::Progress& progress);
+
+    // ---- backend_effects.cpp: what the machine asks for
+    void plan_start(const Start& effect);
+    void perform(const Effect& effect);
+    void adopt();
+    void run_work(std::string name, Task<Event> body, Event otherwise, Deadline deadline);
+    Deadline within(std::chrono::nanoseconds time) const;
+    Task<Event> list_owned();
+    Task<Event> sweep(std::optional<std::size_t> keep);
+    Task<Event> prepare(Target target);
+    Task<Event> start(Generation generation);
+    Task<Event> probe(Generation generation);
+    Task<Event> load(Target target, Generation generation);
+    Task<Event> publish(std::optional<UpstreamView> open);
+    Task<Event> drain(Generation generation, TimePoint deadline);
+    Task<Event> cut(Generation generation);
+    Task<Event> stop(Stop effect);
+    Task<Result<void>> stop_all_owned(runtime::RuntimeDriver::Force force);
+    Task<void> watch_exit(runtime::InstanceHandle handle);
+    Task<void> notice_progress(Generation generation);
+    Task<std::string> tail_of(runtime::InstanceHandle handle);
+    Task<Result<void>> push_view();
+    Task<void> refresh_view();
+    Task<void> close_and_drain();
+    SlotView view() const;
+    UpstreamView upstream_view(Generation generation) const;
+    UpstreamId upstream_id(Generation generation) const;
+
+    asio::any_io_executor executor_;
+    ControllerPorts ports_;
+    ControllerOptions options_;
+    BackendState state_;
+    std::map<SpecHash, engine::BackendSpec> specs_;
+    std::map<SpecHash, engine::ResolvedModel> resolved_;
+    std::vector<InstanceNote> notes_;
+    std::vector<std::string> models_;
+    bool models_known_ = true;
+    std::optional<Operation> operation_;
+    bool operation_dirty_ = false;
+    std::string record_json_;  // as stored
+    WallTime since_{};
+    std::deque<Item> queue_;
+    asio::steady_timer arrival_;
+    std::set<TimePoint> ticks_;
+    std::optional<Leave> leaving_;
+
+    std::vector<runtime::OwnedInstance> owned_;
+    std::optional<Result<Plan>> plan_;  // of the instance that runs or starts
+    std::optional<runtime::InstanceHandle> handle_;
+    std::optional<runtime::InstanceHandle> last_handle_;
+    std::optional<UpstreamView> open_view_;
+    bool pushing_view_ = false;
+    asio::steady_timer view_pushed_;
+    std::string last_loading_line_;
+    TimePoint next_progress_look_{};
+    TimePoint next_progress_report_{};
+    std::optional<LoadingView> loading_;
+
+    Lane work_;
+    Lane preparation_;
+    Lane probes_;
+    TaskGroup tasks_;
+};
+
+}  // namespace nova::lifecycle

@@ -1,0 +1,564 @@
+// Performs what the machine asks for: drivers, engine, weights, traffic.
+#include <algorithm>
+#include <utility>
+
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <fmt/format.h>
+
+#include "lifecycle/backend_controller.hpp"
+#include "lifecycle/failure_reading.hpp"
+
+namespace nova::lifecycle {
+namespace {
+
+constexpr std::chrono::seconds kListLimit{30};
+constexpr std::chrono::seconds kSweepLimit{120};
+constexpr std::chrono::seconds kStartLimit{60};  // until the process or container exists
+constexpr std::chrono::seconds kStopMargin{30};  // beyond the grace the engine has
+constexpr std::chrono::seconds kProbeLimit{5};
+constexpr std::chrono::seconds kModelsLimit{10};
+constexpr std::chrono::seconds kProgressLook{1};
+constexpr Bytes kTail = kib(64);
+
+Failure out_of_time(std::string_view what) {
+    return failure_from(
+        {.code = ErrorCode::timeout,
+         .message = fmt::format("{} took too long.", what),
+         .word = {},
+         .remedy = {},
+         .retry_after = {}}
+    );
+}
+
+std::string loading_line(std::string_view log, const std::vector<std::string>& fragments) {
+    while (!log.empty()) {
+        const std::size_t at = log.rfind('\n', log.size() - 1);
+        const std::string_view line = at == std::string_view::npos ? log : log.substr(at + 1);
+        for (const std::string& fragment : fragments) {
+            if (line.contains(fragment)) {
+                return std::string{line};
+            }
+        }
+        log = at == std::string_view::npos ? std::string_view{} : log.substr(0, at);
+    }
+    return {};
+}
+
+}  // namespace
+
+Deadline BackendController::within(std::chrono::nanoseconds time) const {
+    return Deadline::in(ports_.clock, time);
+}
+
+void BackendController::run_work(
+    std::string name, Task<Event> body, Event otherwise, Deadline deadline
+) {
+    work_.run(std::move(name), std::move(body), std::move(otherwise), deadline);
+}
+
+void BackendController::perform(const Effect& effect) {
+    const Deadline never = Deadline::never();
+    if (std::holds_alternative<ListOwned>(effect)) {
+        run_work("list", list_owned(), ListFailed{}, within(kListLimit));
+    } else if (const auto* sweeping = std::get_if<SweepStrays>(&effect)) {
+        run_work("sweep", sweep(sweeping->keep), SweepFailed{}, within(kSweepLimit));
+    } else if (const auto* preparing = std::get_if<Prepare>(&effect)) {
+        const SpecHash spec = preparing->target.spec;
+        preparation_.run(
+            "prepare", prepare(preparing->target),
+            PrepareFailed{spec, out_of_time("Preparing the model")}, never
+        );
+    } else if (std::holds_alternative<CancelPreparation>(effect)) {
+        preparation_.cancel();
+    } else if (const auto* starting = std::get_if<Start>(&effect)) {
+        const Generation generation = starting->generation;
+        run_work(
+            "start", start(generation),
+            StartFailed{generation, out_of_time("Starting the engine's program")},
+            within(kStartLimit)
+        );
+    } else if (const auto* probing = std::get_if<Probe>(&effect)) {
+        const Generation generation = probing->generation;
+        probes_.run("probe", probe(generation), Probed{generation}, never);
+    } else if (const auto* loading = std::get_if<Load>(&effect)) {
+        run_work(
+            "load", load(loading->target, loading->generation),
+            LoadFailed{loading->target.spec, out_of_time("Loading the model")}, never
+        );
+    } else if (const auto* opening = std::get_if<PublishOpen>(&effect)) {
+        run_work("publish", publish(upstream_view(opening->generation)), PublishFailed{}, never);
+    } else if (std::holds_alternative<PublishClosed>(effect)) {
+        run_work("publish", publish(std::nullopt), PublishFailed{}, never);
+    } else if (const auto* draining = std::get_if<Drain>(&effect)) {
+        run_work("drain", drain(draining->generation, draining->deadline), Drained{1}, never);
+    } else if (const auto* cutting = std::get_if<Cut>(&effect)) {
+        run_work("cut", cut(cutting->generation), CutDone{}, never);
+    } else if (const auto* stopping = std::get_if<Stop>(&effect)) {
+        const auto grace = handle_ ? handle_->grace : std::chrono::seconds{10};
+        run_work(
+            "stop", stop(*stopping), StopFailed{stopping->generation}, within(grace + kStopMargin)
+        );
+    } else if (std::holds_alternative<CancelWork>(effect)) {
+        work_.cancel();
+    }
+    // OpenOperation and FinishOperation were performed by the commit.
+}
+
+// ---------------------------------------------------------------- what is ours already
+
+Task<Event> BackendController::list_owned() {
+    owned_.clear();
+    for (const runtime::RuntimeKind kind : ports_.kinds) {
+        runtime::RuntimeDriver* driver = ports_.drivers(kind);
+        if (driver == nullptr) {
+            continue;
+        }
+        auto listed = co_await driver->list_owned(options_.install, options_.slot);
+        if (!listed) {
+            // A container runtime that is not there runs nothing of ours.
+            const auto print = co_await driver->fingerprint();
+            if (print && !print->usable) {
+                continue;
+            }
+            ports_.log.warn("backend.list", {{"error", listed.error().message}});
+            co_return ListFailed{};
+        }
+        std::ranges::move(*listed, std::back_inserter(owned_));
+    }
+    Listed result;
+    for (const runtime::OwnedInstance& owned : owned_) {
+        result.found.push_back(
+            {.host = owned.handle.identity.spec,
+             .generation = owned.handle.identity.generation,
+             .alive = owned.status.state == runtime::InstanceStatus::State::running}
+        );
+    }
+    co_return result;
+}
+
+Task<Event> BackendController::sweep(std::optional<std::size_t> keep) {
+    for (std::size_t i = 0; i < owned_.size(); ++i) {
+        if (keep == i) {
+            continue;
+        }
+        const runtime::InstanceHandle handle = owned_[i].handle;
+        runtime::RuntimeDriver* driver = ports_.drivers(handle.runtime);
+        const auto stopped = co_await driver->stop(handle, runtime::RuntimeDriver::Force::graceful);
+        if (!stopped) {
+            ports_.log.warn("backend.sweep", {{"error", stopped.error().message}});
+            co_return SweepFailed{};
+        }
+    }
+    co_return Swept{};
+}
+
+// The machine keeps one that was found: make it ours again.
+void BackendController::adopt() {
+    if (!state_.adopted_index || *state_.adopted_index >= owned_.size()) {
+        return;
+    }
+    handle_ = owned_[*state_.adopted_index].handle;
+    const auto* spec = spec_of(state_.running->target.spec);
+    if (spec != nullptr) {
+        plan_ = ports_.planner(
+            *spec, engine::ResolvedModel{.id = spec->model, .path = {}, .size = {}},
+            handle_->identity
+        );
+    }
+    if (plan_ && *plan_) {
+        Plan& plan = **plan_;
+        plan.probe.endpoint = handle_->endpoint;
+        const auto note =
+            std::ranges::find(notes_, handle_->identity.generation, &InstanceNote::generation);
+        // The key of that start, not the new one the planner drew.
+        if (note != notes_.end() && !note->api_key.empty()) {
+            plan.probe.auth_header_name = "Authorization";
+            plan.probe.auth_header_value = Secret{"Bearer " + note->api_key.reveal()};
+            ports_.log.redactor().add_secret(note->api_key.reveal());
+        }
+    }
+    ports_.log.info(
+        "backend.adopted", {{"slot", options_.slot.value},
+                            {"endpoint", handle_->endpoint.text()},
+                            {"pid", fmt::to_string(handle_->pid)}}
+    );
+    tasks_.spawn("watch exit", watch_exit(*handle_));
+}
+
+// ---------------------------------------------------------------- up
+
+Task<Event> BackendController::prepare(Target target) {
+    const auto* found = spec_of(target.spec);
+    if (found == nullptr) {
+        co_return PrepareFailed{
+            target.spec,
+            failure_from({.code = ErrorCode::internal, .message = "The wish was lost."})
+        };
+    }
+    const engine::BackendSpec spec = *found;
+    auto model = co_await ports_.weights.ensure(spec, [this](const runtime::Progress& progress) {
+        report_progress("weights", progress);
+    });
+    if (!model) {
+        co_return PrepareFailed{target.spec, failure_from(model.error())};
+    }
+    const auto plan = ports_.planner(
+        spec, *model, {options_.install, options_.slot, target.generation, target.host}
+    );
+    if (!plan) {
+        co_return PrepareFailed{target.spec, failure_from(plan.error())};
+    }
+    runtime::RuntimeDriver* driver = ports_.drivers(plan->instance.runtime);
+    if (driver == nullptr) {
+        co_return PrepareFailed{
+            target.spec,
+            failure_from(
+                {.code = ErrorCode::unsupported,
+                 .message = fmt::format(
+                     "The runtime {} is not available here.", word(plan->instance.runtime)
+                 )}
+            )
+        };
+    }
+    const auto prepared =
+        co_await driver->prepare(plan->instance, [this](const runtime::Progress& progress) {
+            report_progress("weights", progress);
+        });
+    if (!prepared) {
+        co_return PrepareFailed{target.spec, failure_from(prepared.error())};
+    }
+    resolved_.insert_or_assign(target.spec, std::move(*model));
+    co_return Prepared{target.spec};
+}
+
+// Before the commit, so that the key is on record before the process exists.
+void BackendController::plan_start(const Start& effect) {
+    const auto* spec = spec_of(effect.target.spec);
+    const auto model = resolved_.find(effect.target.spec);
+    handle_.reset();
+    if (spec == nullptr || model == resolved_.end()) {
+        plan_ = fail(ErrorCode::internal, "The wish was lost.");
+        return;
+    }
+    plan_ = ports_.planner(
+        *spec, model->second,
+        {options_.install, options_.slot, effect.generation, effect.target.host}
+    );
+    if (*plan_) {
+        ports_.log.redactor().add_secret((*plan_)->api_key);
+        notes_.push_back(
+            {.generation = effect.generation,
+             .host = effect.target.host,
+             .api_key = Secret{(*plan_)->api_key}}
+        );
+    }
+}
+
+Task<Event> BackendController::start(Generation generation) {
+    if (!*plan_) {
+        co_return StartFailed{generation, failure_from(plan_->error())};
+    }
+    const runtime::InstanceSpec instance = (*plan_)->instance;
+    runtime::RuntimeDriver* driver = ports_.drivers(instance.runtime);
+    auto started = co_await driver->start(instance);
+    if (!started) {
+        co_return StartFailed{generation, failure_from(started.error())};
+    }
+    handle_ = *started;
+    last_loading_line_.clear();
+    (*plan_)->probe.endpoint = handle_->endpoint;
+    tasks_.spawn("watch exit", watch_exit(*handle_));
+    co_return Started{generation};
+}
+
+Task<void> BackendController::watch_exit(runtime::InstanceHandle handle) {
+    runtime::RuntimeDriver* driver = ports_.drivers(handle.runtime);
+    const auto status = co_await driver->wait(handle);
+    const Generation generation = handle.identity.generation;
+    if (!state_.running || state_.running->generation != generation) {
+        co_return;
+    }
+    const std::string log = co_await tail_of(handle);
+    const std::string how = status ? status->text() : "ended";
+    post(Exited{generation, read_failure(log, how, status && status->out_of_memory)});
+}
+
+Task<std::string> BackendController::tail_of(runtime::InstanceHandle handle) {
+    runtime::RuntimeDriver* driver = ports_.drivers(handle.runtime);
+    if (driver == nullptr) {
+        co_return std::string{};
+    }
+    const auto log = co_await driver->log_tail(handle, kTail);
+    co_return log ? ports_.log.redactor().clean(*log) : std::string{};
+}
+
+Task<Event> BackendController::probe(Generation generation) {
+    Probed result{.generation = generation};
+    if (!plan_ || !*plan_ || !handle_) {
+        co_return result;
+    }
+    const ProbeTarget target = (*plan_)->probe;
+    const ProbeResult answer = co_await ports_.client.probe(target, within(kProbeLimit));
+    switch (answer.verdict) {
+    case ProbeResult::Verdict::ready:
+        result.verdict = Probed::Verdict::ready;
+        break;
+    case ProbeResult::Verdict::loading:
+        result.verdict = Probed::Verdict::loading;
+        break;
+    case ProbeResult::Verdict::refused:
+    case ProbeResult::Verdict::failed:
+        break;
+    }
+    if (answer.progress) {
+        loading_ = LoadingView{.phase = "loading", .progress = answer.progress, .eta_s = {}};
+    }
+    if (result.verdict != Probed::Verdict::ready) {
+        co_await notice_progress(generation);
+    }
+    co_return result;
+}
+
+// Loading goes on when a line of the log that tells of loading is new. Other lines do not count:
+// some engines log every probe.
+Task<void> BackendController::notice_progress(Generation generation) {
+    const TimePoint now = ports_.clock.now();
+    if (now < next_progress_look_ || !handle_ || !plan_ || !*plan_) {
+        co_return;
+    }
+    next_progress_look_ = now + kProgressLook;
+    const std::vector<std::string> fragments = (*plan_)->loading_progress;
+    const std::string log = co_await tail_of(*handle_);
+    std::string line = loading_line(log, fragments);
+    if (!line.empty() && line != last_loading_line_) {
+        last_loading_line_ = std::move(line);
+        post(Progressed{generation});
+    }
+}
+
+Task<Event> BackendController::load(Target target, Generation generation) {
+    if (!plan_ || !*plan_) {
+        co_return LoadFailed{
+            target.spec, failure_from({.code = ErrorCode::internal, .message = "There is no plan."})
+        };
+    }
+    const ProbeTarget probe = (*plan_)->probe;
+    const bool many = (*plan_)->models == engine::ModelsPerInstance::many;
+    const auto* spec = spec_of(target.spec);
+    engine::ResolvedModel model;
+    if (const auto at = resolved_.find(target.spec); at != resolved_.end()) {
+        model = at->second;
+    } else if (spec != nullptr && many && !probe.external) {
+        // Adopted: nothing was prepared for it, and a model may have to be given to the engine.
+        const engine::BackendSpec copy = *spec;
+        auto ensured = co_await ports_.weights.ensure(copy, [](const runtime::Progress&) {});
+        if (!ensured) {
+            co_return LoadFailed{target.spec, failure_from(ensured.error())};
+        }
+        model = std::move(*ensured);
+        resolved_.insert_or_assign(target.spec, model);
+    } else if (spec != nullptr) {
+        model.id = spec->model;
+    }
+    const auto loaded = co_await ports_.client.load(
+        probe, model,
+        [this, generation](const runtime::Progress& progress) {
+            report_progress("load", progress);
+            post(Progressed{generation});
+        }
+    );
+    if (!loaded) {
+        co_return LoadFailed{target.spec, failure_from(loaded.error())};
+    }
+    auto models = co_await ports_.client.models(probe, within(kModelsLimit));
+    if (!models) {
+        co_return LoadFailed{target.spec, failure_from(models.error())};
+    }
+    models_ = std::move(models->ids);
+    models_known_ = models->known;
+    co_return Loaded{target.spec};
+}
+
+// ---------------------------------------------------------------- traffic
+
+UpstreamId BackendController::upstream_id(Generation generation) const {
+    return {fmt::format("{}/{}", options_.slot.value, generation.value)};
+}
+
+UpstreamView BackendController::upstream_view(Generation generation) const {
+    const Plan& plan = **plan_;
+    const auto* spec = spec_of(state_.running->target.spec);
+    return {
+        .id = upstream_id(generation),
+        .provider = spec != nullptr ? spec->engine.value : "none",
+        .endpoint = plan.probe.endpoint,
+        .base_path = plan.api_base,
+        .auth_header_name = plan.probe.auth_header_name,
+        .auth_header_value = plan.probe.auth_header_value,
+        .protocol = plan.probe.protocol,
+        .models = models_,
+        .models_known = models_known_
+    };
+}
+
+SlotView BackendController::view() const {
+    SlotView view;
+    view.slot = options_.slot;
+    view.open = open_view_;
+    view.known_models = models_;
+    const auto* spec = state_.desired ? spec_of(state_.desired->spec) : nullptr;
+    view.provider = spec != nullptr ? spec->engine.value : "none";
+    if (open_view_) {
+        return view;
+    }
+    if (spec != nullptr) {
+        const auto model = resolved_.find(state_.desired->spec);
+        const std::string id =
+            model == resolved_.end() ? spec->model.value : model->second.id.value;
+        if (!id.empty() && std::ranges::find(view.known_models, id) == view.known_models.end()) {
+            view.known_models.push_back(id);
+        }
+        if (!state_.given_up && !state_.leaving) {
+            view.loading = loading_.value_or(LoadingView{.phase = {}, .progress = {}, .eta_s = {}});
+            view.loading->phase = name(state_.phase);
+        }
+    }
+    if (state_.error) {
+        view.error = state_.error->error.detail;
+    }
+    return view;
+}
+
+// Publications go out one after the other, each with what is true when its turn comes.
+Task<Result<void>> BackendController::push_view() {
+    while (pushing_view_) {
+        boost::system::error_code ignored;
+        co_await view_pushed_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+    }
+
+    struct Turn {
+        BackendController& owner;
+
+        explicit Turn(BackendController& controller) : owner{controller} {
+            owner.pushing_view_ = true;
+        }
+
+        Turn(const Turn&) = delete;
+        Turn& operator=(const Turn&) = delete;
+
+        ~Turn() {
+            owner.pushing_view_ = false;
+            owner.view_pushed_.cancel();
+        }
+    } turn{*this};
+
+    SlotView current = view();
+    const auto published = co_await ports_.traffic.publish(std::move(current));
+    if (!published) {
+        co_return propagate(published);
+    }
+    co_return Result<void>{};
+}
+
+Task<void> BackendController::refresh_view() {
+    const auto pushed = co_await push_view();
+    ignore(pushed, "what opens and closes traffic is published by the machine, which tries again");
+}
+
+Task<Event> BackendController::publish(std::optional<UpstreamView> open) {
+    open_view_ = std::move(open);
+    const auto pushed = co_await push_view();
+    if (!pushed) {
+        ports_.log.warn("backend.publish", {{"error", pushed.error().message}});
+        co_return PublishFailed{};
+    }
+    co_return Published{};
+}
+
+Task<Event> BackendController::drain(Generation generation, TimePoint deadline) {
+    const std::size_t left =
+        co_await ports_.traffic.drained(upstream_id(generation), Deadline{deadline});
+    co_return Drained{left};
+}
+
+Task<Event> BackendController::cut(Generation generation) {
+    co_await ports_.traffic.cut(upstream_id(generation));
+    co_return CutDone{};
+}
+
+// ---------------------------------------------------------------- down
+
+Task<Event> BackendController::stop(Stop effect) {
+    using Force = runtime::RuntimeDriver::Force;
+    const Force force = effect.force ? Force::kill : Force::graceful;
+    Stopped result{.generation = effect.generation, .reading = {}};
+    if (handle_ && handle_->identity.generation == effect.generation) {
+        const runtime::InstanceHandle handle = *handle_;
+        runtime::RuntimeDriver* driver = ports_.drivers(handle.runtime);
+        if (effect.why == Stop::Why::broken) {
+            // Taken before the stop: what it says when it is ended is not why it had to go.
+            Failure reading = read_failure(co_await tail_of(handle), "", false);
+            if (reading.error.code != "engine_exited") {
+                result.reading = std::move(reading);
+            }
+        }
+        const auto stopped = co_await driver->stop(handle, force);
+        if (!stopped) {
+            ports_.log.warn("backend.stop", {{"error", stopped.error().message}});
+            co_return StopFailed{effect.generation};
+        }
+    } else if (const auto swept = co_await stop_all_owned(force); !swept) {
+        ports_.log.warn("backend.stop", {{"error", swept.error().message}});
+        co_return StopFailed{effect.generation};
+    }
+    if (handle_) {
+        last_handle_ = std::exchange(handle_, std::nullopt);
+    }
+    co_return result;
+}
+
+// A start that failed may have left something whose handle nobody has.
+Task<Result<void>> BackendController::stop_all_owned(runtime::RuntimeDriver::Force force) {
+    for (const runtime::RuntimeKind kind : ports_.kinds) {
+        runtime::RuntimeDriver* driver = ports_.drivers(kind);
+        if (driver == nullptr) {
+            continue;
+        }
+        const auto listed = co_await driver->list_owned(options_.install, options_.slot);
+        if (!listed) {
+            const auto print = co_await driver->fingerprint();
+            if (print && !print->usable) {
+                continue;
+            }
+            co_return propagate(listed);
+        }
+        for (const runtime::OwnedInstance& owned : *listed) {
+            const runtime::InstanceHandle handle = owned.handle;
+            const auto stopped = co_await driver->stop(handle, force);
+            if (!stopped) {
+                co_return propagate(stopped);
+            }
+        }
+    }
+    co_return Result<void>{};
+}
+
+// nova goes, the engine stays: no request may be cut by the end of the process.
+Task<void> BackendController::close_and_drain() {
+    if (!open_view_) {
+        co_return;
+    }
+    const UpstreamId upstream = open_view_->id;
+    work_.abandon();
+    open_view_.reset();
+    const auto pushed = co_await push_view();
+    ignore(pushed, "the process ends in any case");
+    const std::size_t left =
+        co_await ports_.traffic.drained(upstream, within(options_.policy.drain));
+    if (left > 0) {
+        co_await ports_.traffic.cut(upstream);
+    }
+}
+
+}  // namespace nova::lifecycle

@@ -1,0 +1,332 @@
+// What is written down in the same commit as a step: the record, operations and events.
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "core/random.hpp"
+#include "lifecycle/backend_controller.hpp"
+
+namespace nova::lifecycle {
+namespace {
+
+constexpr std::size_t kNotesKept = 8;
+constexpr std::chrono::seconds kStoreRetry{1};
+
+std::string_view kind_word(WishKind kind) {
+    switch (kind) {
+    case WishKind::start:
+        return "start";
+    case WishKind::stop:
+        return "stop";
+    case WishKind::switch_over:
+        return "switch";
+    }
+    return "";
+}
+
+// The phase of an operation an effect begins; empty: none.
+std::string_view phase_begun(const Effect& effect) {
+    if (std::holds_alternative<Prepare>(effect)) {
+        return "weights";
+    }
+    if (std::holds_alternative<Drain>(effect)) {
+        return "drain";
+    }
+    if (std::holds_alternative<Stop>(effect)) {
+        return "stop";
+    }
+    if (std::holds_alternative<Start>(effect)) {
+        return "create";
+    }
+    if (std::holds_alternative<Load>(effect)) {
+        return "load";
+    }
+    if (std::holds_alternative<PublishOpen>(effect)) {
+        return "route";
+    }
+    return "";
+}
+
+struct PhaseEnd {
+    std::string_view id;
+    std::string_view state;
+};
+
+PhaseEnd phase_ended(const Event& event) {
+    if (std::holds_alternative<Prepared>(event)) {
+        return {"weights", "succeeded"};
+    }
+    if (std::holds_alternative<PrepareFailed>(event)) {
+        return {"weights", "failed"};
+    }
+    if (std::holds_alternative<Drained>(event)) {
+        return {"drain", "succeeded"};
+    }
+    if (std::holds_alternative<Stopped>(event)) {
+        return {"stop", "succeeded"};
+    }
+    if (std::holds_alternative<StopFailed>(event)) {
+        return {"stop", "failed"};
+    }
+    if (std::holds_alternative<Started>(event)) {
+        return {"create", "succeeded"};
+    }
+    if (std::holds_alternative<StartFailed>(event)) {
+        return {"create", "failed"};
+    }
+    if (std::holds_alternative<Loaded>(event)) {
+        return {"load", "succeeded"};
+    }
+    if (std::holds_alternative<LoadFailed>(event)) {
+        return {"load", "failed"};
+    }
+    if (std::holds_alternative<Published>(event)) {
+        return {"route", "succeeded"};
+    }
+    return {};
+}
+
+void end_phases(Operation& operation, std::string_view id, std::string_view state, WallTime now) {
+    for (OperationPhase& phase : operation.phases) {
+        if (phase.state == "running" && (id.empty() || phase.id == id)) {
+            phase.state = state;
+            phase.ended_at = now;
+            phase.eta_s.reset();
+        }
+    }
+}
+
+}  // namespace
+
+Task<void> BackendController::load_record() {
+    for (;;) {
+        const auto entry = co_await ports_.store.get({record_key(options_.slot)});
+        if (!entry) {
+            ports_.log.error("backend.store", {{"error", entry.error().message}});
+            co_await ports_.clock.sleep_for(kStoreRetry);
+            continue;
+        }
+        if (!*entry) {
+            co_return;
+        }
+        const auto json = parse_json((*entry)->json, "the state of the slot");
+        auto record = json ? backend_record_from(*json) : Result<BackendRecord>{propagate(json)};
+        if (!record) {
+            // Wishes are lost, instances are not: what runs is found and swept.
+            ports_.log.error("backend.record", {{"error", record.error().message}});
+            co_return;
+        }
+        state_ = after_restart(record->state);
+        specs_ = std::move(record->specs);
+        notes_ = std::move(record->instances);
+        models_ = std::move(record->models);
+        if (record->operation) {
+            const auto row = co_await ports_.store.operation(*record->operation);
+            if (row && *row) {
+                const auto value = parse_json((*row)->json, "the operation");
+                auto operation =
+                    value ? operation_from(*value) : Result<Operation>{propagate(value)};
+                if (operation) {
+                    operation_ = std::move(*operation);
+                }
+            }
+        }
+        co_return;
+    }
+}
+
+// The open operation of the draft, marked as changed.
+Operation* BackendController::touch(Draft& draft) {
+    return draft.operation && !finished(draft.operation->state) ? &*draft.operation : nullptr;
+}
+
+void BackendController::draft_phases(
+    Draft& draft, const Event& event, const std::vector<Effect>& effects
+) {
+    Operation* operation = touch(draft);
+    if (operation == nullptr) {
+        return;
+    }
+    const WallTime now = ports_.clock.wall_now();
+    const PhaseEnd end = phase_ended(event);
+    if (!end.id.empty()) {
+        end_phases(*operation, end.id, end.state, now);
+        operation_dirty_ = true;
+    }
+    for (const Effect& effect : effects) {
+        if (const std::string_view id = phase_begun(effect); !id.empty()) {
+            OperationPhase phase;
+            phase.id = id;
+            phase.state = "running";
+            phase.started_at = now;
+            operation->phases.push_back(std::move(phase));
+            operation_dirty_ = true;
+        }
+    }
+}
+
+void BackendController::open_operation(
+    Draft& draft, const Item& item, const OpenOperation& effect
+) {
+    Operation operation;
+    operation.id = {"op-" + random_hex(8)};
+    operation.kind = kind_word(effect.kind);
+    operation.actor = item.actor;
+    operation.state = OperationState::running;
+    operation.created_at = ports_.clock.wall_now();
+    operation.generation = effect.generation;
+    operation.cancellable = true;
+    if (draft.state.desired) {
+        if (const auto* spec = spec_of(draft.state.desired->spec)) {
+            operation.target = spec->model.value.empty()
+                                   ? spec->engine.value
+                                   : fmt::format("{} {}", spec->engine.value, spec->model.value);
+        }
+    }
+    operation.cancel_effect =
+        draft.state.before ? "What ran before is wanted again." : "Nothing is wanted any more.";
+    draft.operation = std::move(operation);
+}
+
+void BackendController::draft_operations(
+    Draft& draft, const Item& item, const std::vector<Effect>& effects
+) {
+    bool dirty = operation_dirty_;
+    const auto keep = [&] {
+        if (draft.operation) {
+            ++draft.operation->version;
+            draft.changed.push_back(*draft.operation);
+        }
+        dirty = false;
+    };
+    for (const Effect& effect : effects) {
+        if (const auto* opened = std::get_if<OpenOperation>(&effect)) {
+            open_operation(draft, item, *opened);
+            dirty = true;
+        } else if (const auto* done = std::get_if<FinishOperation>(&effect)) {
+            Operation* operation = touch(draft);
+            if (operation == nullptr) {
+                continue;
+            }
+            const bool good = done->outcome == OperationState::succeeded;
+            operation->state = done->outcome;
+            operation->finished_at = ports_.clock.wall_now();
+            operation->cancellable = false;
+            end_phases(*operation, "", good ? "succeeded" : "failed", *operation->finished_at);
+            if (done->failure) {
+                operation->error = done->failure->error;
+            }
+            keep();
+        }
+    }
+    if (dirty) {
+        keep();
+    }
+}
+
+BackendRecord BackendController::record_of(const Draft& draft) const {
+    BackendRecord record;
+    record.state = after_restart(draft.state);
+    record.specs = specs_;
+    record.instances = notes_;
+    record.models = models_;
+    if (draft.operation && draft.state.wish &&
+        draft.operation->generation == draft.state.wish->generation) {
+        record.operation = draft.operation->id;
+    }
+    return record;
+}
+
+Json BackendController::state_json(const BackendState& state) const {
+    Json out = {
+        {"slot", options_.slot.value},
+        {"state", word(state.phase)},
+        {"phase", name(state.phase)},
+        {"backend", "none"},
+        {"generation", state.desired ? state.desired->generation.value : state.counter}
+    };
+    if (state.desired) {
+        if (const auto* spec = spec_of(state.desired->spec)) {
+            out["backend"] = spec->engine.value;
+            out["model"] = spec->model.value;
+        }
+    }
+    if (state.error) {
+        out["error"] = {
+            {"code", state.error->error.code},
+            {"detail", state.error->error.detail},
+            {"remedy", state.error->error.remedy}
+        };
+    }
+    return out;
+}
+
+void BackendController::draft_writes(Draft& draft) {
+    const WallTime now = ports_.clock.wall_now();
+    if (notes_.size() > kNotesKept) {
+        notes_.erase(notes_.begin(), notes_.end() - kNotesKept);
+    }
+    draft.record_json = to_json(record_of(draft)).dump();
+    if (draft.record_json != record_json_) {
+        draft.writes.push_back(store::PutDocument{
+            .key = {record_key(options_.slot)}, .json = draft.record_json, .expect = {}
+        });
+    }
+    const auto add_event = [&](std::string type, std::string json) {
+        draft.writes.push_back(store::AppendEvent{.type = type, .json = json, .at = now});
+        draft.events.push_back(
+            {.id = 0, .type = std::move(type), .json = std::move(json), .at = now}
+        );
+    };
+    for (const Operation& operation : draft.changed) {
+        std::string json = to_json(operation).dump();
+        draft.writes.push_back(store::PutOperation{
+            .id = operation.id,
+            .json = json,
+            .created_at = operation.created_at,
+            .finished_at = operation.finished_at
+        });
+        add_event("operation", std::move(json));
+    }
+    const Json state = state_json(draft.state);
+    if (state != state_json(state_) || (state_.busy == Work::none && !state_.listed)) {
+        add_event("state", state.dump());
+    }
+}
+
+// Called from the weights or a load: kept in memory at once, written at most once a second.
+void BackendController::report_progress(
+    const std::string& phase, const runtime::Progress& progress
+) {
+    if (!operation_ || finished(operation_->state)) {
+        return;
+    }
+    const auto at = std::ranges::find_if(operation_->phases, [&](const OperationPhase& p) {
+        return p.id == phase && p.state == "running";
+    });
+    if (at == operation_->phases.end()) {
+        return;
+    }
+    at->done = progress.done.count;
+    at->total = progress.total ? std::optional{progress.total->count} : std::nullopt;
+    at->unit = progress.done.count > 0 || progress.total ? "bytes" : "";
+    at->detail = progress.detail;
+    const std::chrono::duration<double> spent = ports_.clock.wall_now() - at->started_at;
+    if (spent.count() >= 1.0 && at->done > 0) {
+        at->rate_per_s = static_cast<double>(at->done) / spent.count();
+        at->eta_s.reset();
+        if (at->total && *at->total >= at->done) {
+            at->eta_s = static_cast<double>(*at->total - at->done) / *at->rate_per_s;
+        }
+    }
+    const TimePoint now = ports_.clock.now();
+    if (now >= next_progress_report_) {
+        next_progress_report_ = now + std::chrono::seconds{1};
+        operation_dirty_ = true;
+        post(Tick{});
+    }
+}
+
+}  // namespace nova::lifecycle

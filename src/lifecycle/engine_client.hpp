@@ -1,0 +1,40 @@
+// Talks to engines over HTTP: is it ready, what does it serve, make it load.
+#pragma once
+
+#include <string>
+
+#include "lifecycle/ports.hpp"
+#include "net/http_client.hpp"
+
+namespace nova::lifecycle {
+
+class HttpEngineClient final : public EngineClient {
+public:
+    // tls: for custom servers over https; may be nullptr. Both outlive the client.
+    explicit HttpEngineClient(Clock& clock, net::TlsClient* tls = nullptr);
+
+    Task<ProbeResult> probe(ProbeTarget target, Deadline deadline) override;
+    Task<Result<ServedModels>> models(ProbeTarget target, Deadline deadline) override;
+    // Ollama: a model that is a file is uploaded once and created under its id, then loaded into
+    // memory. Error not_found: Ollama does not have the model and there is no file.
+    Task<Result<void>>
+    load(ProbeTarget target, engine::ResolvedModel model, runtime::ProgressSink progress) override;
+
+private:
+    Task<Result<net::FetchResponse>>
+    get(const ProbeTarget& target, std::string path, Deadline deadline);
+    Task<Result<net::FetchResponse>>
+    post(const ProbeTarget& target, std::string path, std::string body, Deadline deadline);
+    Task<Result<void>> create_from_file(
+        ProbeTarget target, engine::ResolvedModel model, runtime::ProgressSink progress
+    );
+
+    Clock& clock_;
+    net::TlsClient* tls_;
+};
+
+// What a list of models holds: OpenAI's {"data": [{"id"}]} or Ollama's {"models": [{"name"}]}
+// without the entries that would be answered by a cloud. Error: upstream_failed.
+Result<std::vector<std::string>> model_ids(std::string_view body, engine::Protocol protocol);
+
+}  // namespace nova::lifecycle

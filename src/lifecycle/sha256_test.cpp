@@ -1,0 +1,31 @@
+// Known answers of FIPS 180-4.
+#include <gtest/gtest.h>
+
+#include "lifecycle/sha256.hpp"
+
+namespace nova::lifecycle {
+namespace {
+
+std::string of(std::string_view text, std::size_t step) {
+    Sha256 hash;
+    for (std::size_t i = 0; i < text.size(); i += step) {
+        hash.update(text.substr(i, step));
+    }
+    return hash.finish();
+}
+
+TEST(Sha256, GivesTheKnownAnswersHoweverItIsFed) {
+    const std::string million(1'000'000, 'a');
+    for (const std::size_t step : {std::size_t{1}, std::size_t{63}, std::size_t{1000}}) {
+        EXPECT_EQ(of("", step), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+        EXPECT_EQ(
+            of("abc", step), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
+        EXPECT_EQ(
+            of(million, step), "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0"
+        );
+    }
+}
+
+}  // namespace
+}  // namespace nova::lifecycle
