@@ -107,7 +107,7 @@ Task<void> BackendController::handle(Item item) {
         .writes = {},
         .record_json = {}
     };
-    draft_phases(draft, item.event, step.effects);
+    draft_phase_end(draft, item.event);
     draft_operations(draft, item, step.effects);
     draft_writes(draft);
     Result<store::Committed> committed = store::Committed{};
@@ -126,7 +126,6 @@ Task<void> BackendController::handle(Item item) {
     operation_ = std::move(draft.operation);
     if (committed) {
         record_json_ = std::move(draft.record_json);
-        operation_dirty_ = false;
         for (std::size_t i = 0; i < draft.events.size(); ++i) {
             if (i < committed->event_ids.size()) {
                 draft.events[i].id = committed->event_ids[i];
@@ -134,6 +133,7 @@ Task<void> BackendController::handle(Item item) {
             ports_.feed.publish(draft.events[i]);
         }
     } else {
+        operation_dirty_ = !draft.changed.empty();  // written with whatever comes next
         ports_.log.error("backend.store", {{"error", committed.error().message}});
     }
     if (item.waiting) {

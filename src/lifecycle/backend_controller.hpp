@@ -109,7 +109,8 @@ private:
 
     void draft_operations(Draft& draft, const Item& item, const std::vector<Effect>& effects);
     void open_operation(Draft& draft, const Item& item, const OpenOperation& effect);
-    void draft_phases(Draft& draft, const Event& event, const std::vector<Effect>& effects);
+    void draft_phase_end(Draft& draft, const Event& event);
+    void draft_phase_begins(Draft& draft, const std::vector<Effect>& effects);
     void draft_writes(Draft& draft);
     Operation* touch(Draft& draft);
     Json state_json(const BackendState& state) const;

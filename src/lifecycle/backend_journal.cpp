@@ -142,25 +142,23 @@ Operation* BackendController::touch(Draft& draft) {
     return draft.operation && !finished(draft.operation->state) ? &*draft.operation : nullptr;
 }
 
-void BackendController::draft_phases(
-    Draft& draft, const Event& event, const std::vector<Effect>& effects
-) {
-    Operation* operation = touch(draft);
-    if (operation == nullptr) {
-        return;
-    }
-    const WallTime now = ports_.clock.wall_now();
+void BackendController::draft_phase_end(Draft& draft, const Event& event) {
     const PhaseEnd end = phase_ended(event);
-    if (!end.id.empty()) {
-        end_phases(*operation, end.id, end.state, now);
+    if (Operation* operation = touch(draft); operation != nullptr && !end.id.empty()) {
+        end_phases(*operation, end.id, end.state, ports_.clock.wall_now());
         operation_dirty_ = true;
     }
+}
+
+void BackendController::draft_phase_begins(Draft& draft, const std::vector<Effect>& effects) {
+    Operation* operation = touch(draft);
     for (const Effect& effect : effects) {
-        if (const std::string_view id = phase_begun(effect); !id.empty()) {
+        const std::string_view id = phase_begun(effect);
+        if (operation != nullptr && !id.empty()) {
             OperationPhase phase;
             phase.id = id;
             phase.state = "running";
-            phase.started_at = now;
+            phase.started_at = ports_.clock.wall_now();
             operation->phases.push_back(std::move(phase));
             operation_dirty_ = true;
         }
@@ -193,18 +191,17 @@ void BackendController::open_operation(
 void BackendController::draft_operations(
     Draft& draft, const Item& item, const std::vector<Effect>& effects
 ) {
-    bool dirty = operation_dirty_;
     const auto keep = [&] {
         if (draft.operation) {
             ++draft.operation->version;
             draft.changed.push_back(*draft.operation);
         }
-        dirty = false;
+        operation_dirty_ = false;
     };
     for (const Effect& effect : effects) {
         if (const auto* opened = std::get_if<OpenOperation>(&effect)) {
             open_operation(draft, item, *opened);
-            dirty = true;
+            operation_dirty_ = true;
         } else if (const auto* done = std::get_if<FinishOperation>(&effect)) {
             Operation* operation = touch(draft);
             if (operation == nullptr) {
@@ -221,7 +218,8 @@ void BackendController::draft_operations(
             keep();
         }
     }
-    if (dirty) {
+    draft_phase_begins(draft, effects);
+    if (operation_dirty_) {
         keep();
     }
 }

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include <boost/asio/error.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/system/system_error.hpp>
 
 namespace nova::lifecycle {
@@ -55,12 +56,18 @@ Task<void> Lane::guard(std::shared_ptr<Run> run, Task<Event> body, Event otherwi
     if (!run->abandoned) {
         report_(std::move(result));
     }
-    run->tasks->cancel();  // the watchdog has nothing left to watch
+    end_soon(run);  // the watchdog has nothing left to watch
 }
 
 Task<void> Lane::watch(std::shared_ptr<Run> run, Deadline deadline) {
     co_await clock_.sleep_until(deadline.at);
-    run->tasks->cancel();
+    end_soon(run);
+}
+
+// A coroutine that cancels its own group fails in the last await of its spawn: the cancel is
+// posted.
+void Lane::end_soon(std::shared_ptr<Run> run) {
+    asio::post(executor_, [run = std::move(run)] { run->tasks->cancel(); });
 }
 
 void Lane::reap() {

@@ -33,6 +33,7 @@ private:
 
     Task<void> guard(std::shared_ptr<Run> run, Task<Event> body, Event otherwise);
     Task<void> watch(std::shared_ptr<Run> run, Deadline deadline);
+    void end_soon(std::shared_ptr<Run> run);
     void reap();
 
     asio::any_io_executor executor_;

@@ -220,7 +220,8 @@ void Machine::fail_wanted(const Failure& failure, bool proven) {
     s_.error = failure;
     s_.prepared.reset();  // what it needs may have gone away: look again
     finish(OperationState::failed, failure);
-    if (failure.terminal) {
+    // What ran before is tried again whatever its log says: the words may be old.
+    if (failure.terminal && !proven) {
         s_.given_up = true;
         return;
     }
