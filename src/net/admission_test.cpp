@@ -16,7 +16,10 @@ struct Request {
 };
 
 std::optional<Error> ask(const AdmissionRules& rules, const Request& request) {
-    RequestHead head{.method = "POST", .target = "/", .minor_version = request.minor_version};
+    RequestHead head;
+    head.method = "POST";
+    head.target = "/";
+    head.minor_version = request.minor_version;
     if (request.host.data() != nullptr) {
         head.headers.add("Host", request.host);
     }
@@ -57,8 +60,9 @@ TEST(Admission, AdmitsOnlyHostsThatNameTheListener) {
     };
     for (const HostRow& row : kRows) {
         const std::vector<std::string> hosts{"Nova.lan"};
-        const auto near = ask({.listen = kLoopback, .hosts = hosts, .origins = {}}, {row.host});
-        const auto far = ask({.listen = kEverywhere, .hosts = hosts, .origins = {}}, {row.host});
+        const auto near = ask({.listen = kLoopback, .hosts = hosts, .origins = {}}, {row.host, {}});
+        const auto far =
+            ask({.listen = kEverywhere, .hosts = hosts, .origins = {}}, {row.host, {}});
         EXPECT_EQ(near.has_value(), !row.on_loopback) << row.host;
         EXPECT_EQ(far.has_value(), !row.everywhere) << row.host;
         if (near) {

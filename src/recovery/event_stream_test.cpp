@@ -1,4 +1,6 @@
 // Replay, live news, heartbeats, slow readers.
+#include <list>
+
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <gtest/gtest.h>
@@ -65,6 +67,10 @@ protected:
         return events;
     }
 
+    // Lives as long as the stream that writes to it.
+    FakeExchange& get(const char* target) { return exchanges_.emplace_back("GET", target); }
+
+    std::list<FakeExchange> exchanges_;
     asio::io_context context_;
     VirtualClock clock_;
     store::MemoryStore store_;
@@ -75,7 +81,7 @@ protected:
 
 TEST_F(EventStreamTest, GreetsThenTellsWhatHappens) {
     store_event("state", R"({"old":1})");
-    FakeExchange exchange{"GET", "/events"};
+    FakeExchange& exchange = get("/events");
     start(exchange);
     publish(2, R"({"state":"ready"})");
     poll();
@@ -95,7 +101,7 @@ TEST_F(EventStreamTest, ResumesWithoutGapAndWithoutDouble) {
     store_event("operation", "2");
     const auto third = store_event("state", "3");
     limits_.replay_page = 1;
-    FakeExchange exchange{"GET", "/events"};
+    FakeExchange& exchange = get("/events");
     const std::string id = std::to_string(first);
     exchange.add_header("Last-Event-ID", id);
     start(exchange);
@@ -110,7 +116,7 @@ TEST_F(EventStreamTest, ResumesWithoutGapAndWithoutDouble) {
 }
 
 TEST_F(EventStreamTest, KeepsAQuietConnectionAlive) {
-    FakeExchange exchange{"GET", "/events"};
+    FakeExchange& exchange = get("/events");
     start(exchange);
     for (int i = 0; i < 3; ++i) {
         clock_.advance(std::chrono::seconds{15});
@@ -126,7 +132,7 @@ TEST_F(EventStreamTest, KeepsAQuietConnectionAlive) {
 
 TEST_F(EventStreamTest, CutsAReaderThatFallsBehind) {
     limits_.queued_events = 4;
-    FakeExchange exchange{"GET", "/events"};
+    FakeExchange& exchange = get("/events");
     start(exchange);
     for (std::uint64_t id = 1; id <= 4; ++id) {
         publish(id, "{}");  // no poll in between: nobody takes them
@@ -140,7 +146,7 @@ TEST_F(EventStreamTest, CutsAReaderThatFallsBehind) {
 }
 
 TEST_F(EventStreamTest, EndsWhenTheClientLeaves) {
-    FakeExchange exchange{"GET", "/events"};
+    FakeExchange& exchange = get("/events");
     start(exchange);
     EXPECT_EQ(tasks_.running(), 1U);
     exchange.client_leaves();
@@ -149,7 +155,7 @@ TEST_F(EventStreamTest, EndsWhenTheClientLeaves) {
 }
 
 TEST_F(EventStreamTest, RefusesAnIdItDidNotGive) {
-    FakeExchange exchange{"GET", "/events?last_event_id=abc"};
+    FakeExchange& exchange = get("/events?last_event_id=abc");
     start(exchange);
     EXPECT_EQ(exchange.status, 400);
 }

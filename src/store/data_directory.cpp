@@ -169,6 +169,7 @@ bool is_placeholder_secret(std::string_view value) {
     return lower.size() < kShortestSecret || lower.starts_with("your-") ||
            lower.starts_with("your_") || lower.starts_with('<') ||
            lower.find("changeme") != std::string::npos ||
+           lower.find("change-me") != std::string::npos ||
            lower.find("placeholder") != std::string::npos ||
            std::ranges::find(kPlaceholders, lower) != kPlaceholders.end();
 }
