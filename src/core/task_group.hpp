@@ -19,7 +19,7 @@ public:
     TaskGroup& operator=(const TaskGroup&) = delete;
     ~TaskGroup();
 
-    // Starts body at once on the executor; after cancel() the body is dropped unstarted.
+    // Posts body to the executor; after cancel() the body is dropped unstarted.
     void spawn(std::string name, Task<void> body);
     // Asks every running body to stop (their awaits throw operation_aborted), and closes the group.
     void cancel();

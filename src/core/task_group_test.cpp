@@ -67,6 +67,19 @@ TEST(TaskGroup, CancelUnwindsBodiesAndRefusesNewOnes) {
     EXPECT_EQ(group.running(), 0U);
 }
 
+Task<void> cancel_own_group(TaskGroup& group) {
+    group.cancel();
+    co_return;
+}
+
+TEST(TaskGroup, ABodyThatNeverSuspendsMayCancelItsOwnGroup) {
+    asio::io_context io{1};
+    TaskGroup group{io.get_executor()};
+    group.spawn("self", cancel_own_group(group));
+    io.run();
+    EXPECT_EQ(group.running(), 0U);
+}
+
 Task<void> throw_something() {
     throw std::runtime_error{"a bug"};
     co_return;

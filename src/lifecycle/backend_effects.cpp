@@ -269,7 +269,7 @@ Task<Event> BackendController::start(Generation generation) {
     last_loading_line_.clear();
     (*plan_)->probe.endpoint = handle_->endpoint;
     tasks_.spawn("watch exit", watch_exit(*handle_));
-    co_return Started{generation};
+    co_return Started{.generation = generation, .start_limit = (*plan_)->start_limit};
 }
 
 Task<void> BackendController::watch_exit(runtime::InstanceHandle handle) {
@@ -393,7 +393,8 @@ UpstreamView BackendController::upstream_view(Generation generation) const {
         .id = upstream_id(generation),
         .provider = spec != nullptr ? spec->engine.value : "none",
         .endpoint = plan.probe.endpoint,
-        .base_path = plan.api_base,
+        // One of the two is empty: a custom server's path is its user's, an engine's is data.
+        .base_path = plan.probe.base_path + plan.api_base,
         .auth_header_name = plan.probe.auth_header_name,
         .auth_header_value = plan.probe.auth_header_value,
         .protocol = plan.probe.protocol,

@@ -43,6 +43,7 @@ struct Running {
     std::optional<Failure> broken;   // why it has to go although it may be wanted
     std::uint32_t stop_failures = 0;
     TimePoint start_deadline{};
+    std::chrono::nanoseconds start_limit{};  // what each sign of progress buys
 };
 
 enum class WishKind : std::uint8_t { start, stop, switch_over };
@@ -151,6 +152,7 @@ struct PrepareFailed {
 
 struct Started {
     Generation generation;
+    std::chrono::nanoseconds start_limit{};  // of this engine; the policy's where that is longer
 };
 
 // The instance may exist all the same: it is stopped before anything else happens.

@@ -10,8 +10,8 @@ const Endpoint kLoopback{.host = "127.0.0.1", .port = 8001, .tls = false};
 const Endpoint kEverywhere{.host = "0.0.0.0", .port = 8001, .tls = false};
 
 struct Request {
-    std::string_view host;    // no data: the field is missing
-    std::string_view origin;  // likewise
+    std::string_view host{};    // no data: the field is missing
+    std::string_view origin{};  // likewise
     int minor_version = 1;
 };
 

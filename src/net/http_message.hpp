@@ -47,7 +47,7 @@ struct RequestHead {
     std::string_view method;
     std::string_view target;  // origin-form "/path?query", as sent
     int minor_version = 1;    // HTTP/1.0 or HTTP/1.1
-    Headers headers;
+    Headers headers{};
 
     std::string_view path() const;   // target up to '?'
     std::string_view query() const;  // behind '?', without it
@@ -57,7 +57,7 @@ struct ResponseHead {
     int status = 0;
     std::string_view reason;
     int minor_version = 1;
-    Headers headers;
+    Headers headers{};
 };
 
 // The value of a query parameter, percent-decoded; empty optional-like pair when missing.

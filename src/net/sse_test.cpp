@@ -29,6 +29,7 @@ std::vector<Row> rows() {
     return {
         {"plain", "data: a\n\n", "[|a||d-]"},
         {"crlf", "data: a\r\n\r\ndata: b\r\n\r\n", "[|a||d-][|b||d-]"},
+        {"crlf between fields", "event: x\r\ndata: a\r\ndata: b\r\n\r\n", "[x|a\nb||d-]"},
         {"cr", "data: a\r\rdata: b\r\r", "[|a||d-][|b||d-]"},
         {"mixed", "data: a\r\n\ndata: b\n\r\ndata: c\r\n\rdata: d\n\n",
          "[|a||d-][|b||d-][|c||d-][|d||d-]"},

@@ -1,0 +1,435 @@
+// Fold: what each event changes of the facts.
+#include <algorithm>
+#include <utility>
+
+#include "core/backoff.hpp"
+#include "lifecycle/transition_machine.hpp"
+
+namespace nova::lifecycle {
+namespace {
+
+Failure failure_of(std::string code, std::string detail, std::string remedy) {
+    return {
+        .terminal = false,
+        .error =
+            {.code = std::move(code),
+             .detail = std::move(detail),
+             .remedy = std::move(remedy),
+             .log_excerpt = {}}
+    };
+}
+
+}  // namespace
+
+Failure start_timeout() {
+    return failure_of(
+        "start_timeout", "The engine did not become ready within its start limit.",
+        "Look at its log (nova logs); a larger model may need a larger start limit."
+    );
+}
+
+Failure unresponsive() {
+    return failure_of(
+        "unresponsive", "The engine stopped answering its health probes.",
+        "It is restarted; look at its log (nova logs) if this comes back."
+    );
+}
+
+// ---------------------------------------------------------------- wishes
+
+void Machine::fold(const Booted& /*event*/) {
+    if (policy_.bug == PlantedBug::skip_recovery) {
+        s_.listed = true;
+    }
+}
+
+void Machine::fold(const Wished& event) {
+    const bool same = event.target ? s_.desired && s_.desired->spec == event.target->spec
+                                   : !s_.desired.has_value();
+    if (same && !s_.given_up && !s_.retry_at) {
+        return;  // on its way or there already
+    }
+    // Only what has worked is worth coming back to; an unproven wish hands on what it had itself.
+    if (s_.desired && s_.last_good && s_.desired->spec == s_.last_good->spec) {
+        s_.before = s_.desired;
+    } else if (!s_.wish) {
+        s_.before.reset();
+    }
+    if (s_.wish && policy_.bug != PlantedBug::supersede_forgets_outcome) {
+        finish(OperationState::superseded, std::nullopt);
+    }
+    const WishKind kind = !event.target ? WishKind::stop
+                          : s_.desired  ? WishKind::switch_over
+                                        : WishKind::start;
+    want(event.target);
+    if (s_.before && s_.desired && s_.before->spec == s_.desired->spec) {
+        s_.before.reset();
+    }
+    const Generation generation = s_.desired ? s_.desired->generation : next_generation();
+    s_.wish = OpenWish{.generation = generation, .kind = kind};
+    effects_.push_back(OpenOperation{.generation = generation, .kind = kind});
+}
+
+void Machine::fold(const CancelWished& event) {
+    if (!s_.wish || s_.wish->generation != event.generation) {
+        return;
+    }
+    const std::optional<Target> back = s_.before;
+    s_.before.reset();
+    want(back);
+    finish(OperationState::cancelled, std::nullopt);
+}
+
+void Machine::fold(const Leaving& /*event*/) {
+    s_.leaving = true;
+}
+
+// The only place that writes `desired`.
+void Machine::want(std::optional<Target> target) {
+    s_.desired = std::move(target);
+    if (s_.desired) {
+        s_.desired->generation = next_generation();
+    }
+    forget_failures();
+}
+
+void Machine::forget_failures() {
+    s_.attempts = 0;
+    s_.row_began_ready = false;
+    s_.given_up = false;
+    s_.retry_at.reset();
+    s_.error.reset();
+}
+
+void Machine::finish(OperationState outcome, std::optional<Failure> failure) {
+    if (s_.wish) {
+        effects_.push_back(FinishOperation{
+            .generation = s_.wish->generation, .outcome = outcome, .failure = std::move(failure)
+        });
+        s_.wish.reset();
+    }
+}
+
+// The wanted spec failed by itself.
+void Machine::fail_wanted(const Failure& failure, bool proven) {
+    if (s_.wish && s_.before) {
+        const std::optional<Target> back = s_.before;
+        // Nothing was touched while it was being prepared: then it merely failed.
+        const bool untouched = serving() && s_.running->target.spec == back->spec;
+        s_.before.reset();
+        want(back);
+        s_.error = failure;
+        finish(untouched ? OperationState::failed : OperationState::rolled_back, failure);
+        return;
+    }
+    s_.row_began_ready = s_.attempts == 0 ? proven : s_.row_began_ready;
+    s_.attempts = std::min(s_.attempts + 1, 100U);
+    s_.error = failure;
+    s_.prepared.reset();  // what it needs may have gone away: look again
+    finish(OperationState::failed, failure);
+    // What ran before is tried again whatever its log says: the words may be old.
+    if (failure.terminal && !proven) {
+        s_.given_up = true;
+        return;
+    }
+    // A ready backend is brought back at once; one that never was ready waits (decisions.md 1.6).
+    const auto delay = backoff_delay(s_.row_began_ready ? s_.attempts : s_.attempts + 1);
+    s_.retry_at = now_ + delay.count() * policy_.backoff_unit;
+}
+
+// ---------------------------------------------------------------- recovering
+
+void Machine::fold(const Listed& event) {
+    end_work();
+    s_.listed = true;
+    s_.adopted_index.reset();
+    const auto wanted = goal();
+    for (std::size_t i = 0; i < event.found.size(); ++i) {
+        const FoundInstance& found = event.found[i];
+        s_.counter = std::max(s_.counter, found.generation.value);
+        if (wanted && !s_.adopted_index && found.alive && found.host == wanted->host) {
+            s_.adopted_index = i;
+            s_.running = Running{
+                .target = *wanted,
+                .generation = found.generation,
+                .adopted = true,
+                .up = true,
+                .loaded = {},
+                .broken = {},
+                .start_deadline = now_ + policy_.start_limit,
+                .start_limit = policy_.start_limit
+            };
+            s_.next_probe_at = now_;
+        } else {
+            s_.strays = true;
+        }
+    }
+}
+
+void Machine::fold(const ListFailed& /*event*/) {
+    end_work();
+    pause();
+}
+
+void Machine::fold(const Swept& /*event*/) {
+    end_work();
+    s_.strays = false;
+}
+
+void Machine::fold(const SweepFailed& /*event*/) {
+    end_work();
+    pause();
+}
+
+// ---------------------------------------------------------------- preparing
+
+void Machine::fold(const Prepared& event) {
+    s_.preparing.reset();
+    s_.cancelling_preparation = false;
+    if (s_.desired && s_.desired->spec == event.spec) {
+        s_.prepared = event.spec;
+    }
+}
+
+void Machine::fold(const PrepareFailed& event) {
+    const bool own_doing = s_.cancelling_preparation;
+    const bool wanted =
+        s_.preparing && s_.desired && s_.preparing->generation == s_.desired->generation;
+    s_.preparing.reset();
+    s_.cancelling_preparation = false;
+    if (wanted && !own_doing && !s_.leaving) {
+        fail_wanted(event.failure, false);
+    }
+}
+
+void Machine::steer_preparation() {
+    const auto wanted = goal();
+    if (s_.preparing) {
+        if (!s_.cancelling_preparation && (!wanted || wanted->spec != s_.preparing->spec)) {
+            s_.cancelling_preparation = true;
+            effects_.push_back(CancelPreparation{});
+        }
+        return;
+    }
+    if (!wanted || !s_.listed || waiting_to_retry() || s_.prepared == wanted->spec) {
+        return;
+    }
+    // What runs already needs nothing fetched: an adopted engine outlives its file. And what just
+    // broke is first taken away and judged.
+    if (s_.running && (s_.running->target.generation == wanted->generation ||
+                       (s_.running->target.spec == wanted->spec && !s_.running->broken))) {
+        return;
+    }
+    s_.preparing = wanted;
+    effects_.push_back(Prepare{*wanted});
+}
+
+// ---------------------------------------------------------------- starting and supervising
+
+void Machine::fold(const Started& event) {
+    if (s_.busy == Work::start) {
+        end_work();
+    }
+    if (instance_is(event.generation)) {
+        s_.running->up = true;
+        s_.running->start_limit = std::max(event.start_limit, policy_.start_limit);
+        s_.running->start_deadline = now_ + s_.running->start_limit;
+        s_.next_probe_at = now_;
+    }
+}
+
+void Machine::fold(const StartFailed& event) {
+    if (s_.busy == Work::start) {
+        end_work();
+    }
+    if (instance_is(event.generation)) {
+        break_instance(event.failure);
+    }
+}
+
+void Machine::break_instance(Failure failure) {
+    if (!s_.running->broken) {
+        s_.running->broken = std::move(failure);
+    }
+}
+
+void Machine::fold(const Probed& event) {
+    if (is(s_.probing, event.generation)) {
+        s_.probing.reset();
+    }
+    if (!instance_is(event.generation) || s_.running->gone || s_.running->broken) {
+        return;
+    }
+    Running& running = *s_.running;
+    switch (event.verdict) {
+    case Probed::Verdict::ready:
+        running.ready = true;
+        s_.strikes = 0;
+        break;
+    case Probed::Verdict::loading:
+        break;
+    case Probed::Verdict::failed:
+        if (running.ready && ++s_.strikes >= policy_.strikes) {
+            break_instance(unresponsive());
+        }
+        break;
+    }
+    s_.next_probe_at =
+        now_ + (running.ready ? policy_.probe_interval : policy_.starting_probe_interval);
+}
+
+void Machine::fold(const Progressed& event) {
+    if (instance_is(event.generation)) {
+        const TimePoint bought = now_ + s_.running->start_limit;
+        s_.running->start_deadline = std::max(s_.running->start_deadline, bought);
+        s_.load_deadline = std::max(s_.load_deadline, bought);
+    }
+}
+
+void Machine::fold(const Exited& event) {
+    if (!instance_is(event.generation) || s_.running->gone) {
+        return;
+    }
+    s_.running->gone = true;
+    s_.running->ready = false;
+    break_instance(event.failure);
+}
+
+void Machine::steer_probe() {
+    if (!s_.running || !s_.running->up || s_.running->gone || s_.running->broken || has_to_go()) {
+        return;
+    }
+    if (is(s_.probing, s_.running->generation) || now_ < s_.next_probe_at) {
+        return;
+    }
+    s_.probing = s_.running->generation;
+    effects_.push_back(Probe{s_.running->generation});
+}
+
+// ---------------------------------------------------------------- loading and publishing
+
+void Machine::fold(const Loaded& event) {
+    if (s_.busy != Work::load) {
+        return;
+    }
+    end_work();
+    s_.loading.reset();
+    if (s_.running && !s_.running->gone) {
+        s_.running->loaded = event.spec;
+    }
+}
+
+void Machine::fold(const LoadFailed& event) {
+    if (s_.busy != Work::load) {
+        return;
+    }
+    const bool own_doing = s_.cancelling && !s_.timed_out;
+    const Failure failure = s_.timed_out ? start_timeout() : event.failure;
+    const std::optional<Target> target = s_.loading;
+    end_work();
+    s_.loading.reset();
+    if (own_doing || !s_.running || !target) {
+        return;
+    }
+    const bool still_wanted = s_.desired && s_.desired->spec == target->spec && !s_.leaving;
+    // The model that was served before answers on: only the wish failed.
+    if (still_wanted && s_.wish && s_.before && s_.before->host == s_.running->target.host &&
+        s_.running->loaded == s_.before->spec && !s_.running->broken) {
+        s_.running->target = *s_.before;
+        fail_wanted(failure, false);
+        return;
+    }
+    break_instance(failure);
+}
+
+void Machine::fold(const Published& /*event*/) {
+    if (s_.busy == Work::publish_open) {
+        s_.traffic = Traffic::open;
+        if (s_.running) {
+            s_.running->proven = true;
+            s_.last_good = s_.running->target;
+            // It came up while another one was wanted already: worth coming back to all the same.
+            if (s_.wish && s_.desired && !s_.before &&
+                s_.desired->spec != s_.running->target.spec) {
+                s_.before = s_.running->target;
+            }
+        }
+        s_.ready_since = s_.ready_since ? s_.ready_since : now_;
+    } else if (s_.busy == Work::publish_closed) {
+        s_.traffic = Traffic::closed;
+        s_.ready_since.reset();
+    }
+    end_work();
+}
+
+void Machine::fold(const PublishFailed& /*event*/) {
+    s_.traffic = Traffic::unsure;
+    end_work();
+    pause();
+}
+
+void Machine::fold(const Drained& event) {
+    if (s_.busy != Work::drain) {
+        return;
+    }
+    const bool given_up = s_.cancelling;
+    end_work();
+    if (given_up || !s_.running) {
+        return;
+    }
+    if (event.left == 0) {
+        s_.running->drained = true;
+    } else {
+        begin(Work::cut, Cut{s_.running->generation});
+    }
+}
+
+void Machine::fold(const CutDone& /*event*/) {
+    end_work();
+    if (s_.running) {
+        s_.running->drained = true;
+    }
+}
+
+// ---------------------------------------------------------------- stopping
+
+void Machine::fold(const Stopped& event) {
+    if (s_.busy == Work::stop) {
+        end_work();
+    }
+    if (!instance_is(event.generation)) {
+        return;
+    }
+    const Running was = *s_.running;
+    s_.running.reset();
+    s_.strikes = 0;
+    const bool own_doing = !was.broken && policy_.bug != PlantedBug::own_stop_counts_as_failure;
+    // Another wish, even for the same, starts with a clean record.
+    const bool of_this_wish = s_.desired && s_.desired->generation == was.target.generation;
+    if (own_doing || !s_.desired || s_.leaving) {
+        return;
+    }
+    if (!of_this_wish && policy_.bug != PlantedBug::own_stop_counts_as_failure) {
+        return;
+    }
+    Failure cause = event.reading ? *event.reading : was.broken.value_or(unresponsive());
+    fail_wanted(cause, was.proven);
+}
+
+void Machine::fold(const StopFailed& event) {
+    if (s_.busy == Work::stop) {
+        end_work();
+    }
+    if (instance_is(event.generation)) {
+        ++s_.running->stop_failures;
+        if (policy_.bug == PlantedBug::failed_stop_counts_as_gone) {
+            s_.running.reset();
+            return;
+        }
+    }
+    pause();
+}
+
+void Machine::fold(const Tick& /*event*/) {}
+
+}  // namespace nova::lifecycle
