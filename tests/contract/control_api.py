@@ -12,6 +12,10 @@ BASES = ("/recovery-api/api/v1/recovery", "/api/v1/recovery")
 METHODS = ("get", "post", "put", "patch", "delete")
 DOCUMENT = yaml.safe_load((ROOT / "api" / "openapi.yaml").read_text())
 FINISHED = ("succeeded", "failed", "cancelled", "superseded", "rolled_back")
+# The document leaves the data of an event open; these members are what a reader of states needs.
+STATE_EVENT = {"type": "object", "required": ["backend", "state", "phase", "generation"],
+               "properties": {name: DOCUMENT["components"]["schemas"]["backend_status"]
+                              ["properties"][name] for name in ("backend", "state", "phase")}}
 CHECKER = jsonschema.FormatChecker(formats=())
 
 
@@ -95,8 +99,9 @@ class ControlApi:
 
     def stop(self):
         _, accepted = self.call("stop_backend")
-        if accepted["operation"]:
+        if accepted["status"] == "accepted":
             assert self.finished(accepted["operation"])["state"] == "succeeded"
+        until(lambda: self.call("get_backend")[1]["state"] == "stopped", 20, "state stopped")
 
 
 class EventStream:
@@ -147,7 +152,7 @@ class EventStream:
         if name == "operation":
             conform(data["data"], "operation")
         elif name == "state":
-            conform(data["data"], "backend_status")
+            conform(data["data"], STATE_EVENT)
         return name, data.get("id"), data["data"]
 
     def up_to(self, condition):
