@@ -16,11 +16,7 @@ protected:
     BootConfigTest() {
         std::filesystem::create_directories(folder_);
         inputs_.default_config_file = folder_ / "absent.toml";
-<<<<<<< HEAD
-        inputs_.environment = {{"HOME", "/srv/somebody"}};
-=======
         inputs_.environment = {{"HOME", "/h"}};
->>>>>>> control
         inputs_.cores = 4;
     }
 
@@ -40,11 +36,7 @@ protected:
 TEST_F(BootConfigTest, HasDefaultsForEverything) {
     const auto config = load_boot_config(inputs_);
     ASSERT_TRUE(config) << config.error().message;
-<<<<<<< HEAD
-    EXPECT_EQ(config->data_dir.value, "/srv/somebody/.local/share/nova");
-=======
     EXPECT_EQ(config->data_dir.value, "/h/.local/share/nova");
->>>>>>> control
     EXPECT_EQ(config->gateway_listen.value.text(), "127.0.0.1:8001");
     EXPECT_EQ(config->control_listen.value.text(), "127.0.0.1:8888");
     EXPECT_EQ(config->workers.value, 4U);
