@@ -250,7 +250,7 @@ def test_a_wrong_configuration_file(tmp_path, text, names):
 
 @pytest.mark.parametrize("words", [["status"], ["stop"], ["start", "llamacpp", "--model", "x"],
                                    ["switch", "llamacpp", "--model", "x"], ["logs"],
-                                   ["chat", "hi"], ["detect"]], ids=lambda words: words[0])
+                                   ["chat", "hi"]], ids=lambda words: words[0])
 def test_nova_is_not_running(tmp_path, words):
     nova = Nova(tmp_path / "data")
     nova.data.rmdir()

@@ -147,7 +147,7 @@ class EventStream:
         if name == "operation":
             conform(data["data"], "operation")
         elif name == "state":
-            conform(data["data"], "backend_status")
+            conform(data["data"], "state_change")
         return name, data.get("id"), data["data"]
 
     def up_to(self, condition):
