@@ -96,60 +96,17 @@ Result<BodyDecoder::Step> BodyDecoder::next_chunked(std::string_view input) {
     return step;
 }
 
-// Everything but data. The last size digit decides nothing until its line has ended.
+// Everything but data.
 Result<void> BodyDecoder::chunk_byte(char c) {
-    const auto expect = [&](char wanted, State then, std::string_view complaint) -> Result<void> {
-        if (c != wanted) {
-            return broken(complaint);
-        }
-        state_ = then;
-        return {};
-    };
     switch (state_) {
     case State::size:
-        if (const int digit = hex_value(c); digit >= 0) {
-            if (++digits_ > kSizeDigits) {
-                return broken("the chunk size is too long");
-            }
-            remaining_ = remaining_ * 16 + static_cast<std::uint64_t>(digit);
-            return {};
-        }
-        if (digits_ == 0) {
-            return broken("a chunk without a size");
-        }
-        if (c == ';' || c == ' ' || c == '\t') {
-            state_ = State::size_extension;
-            return {};
-        }
-        return expect('\r', State::size_lf, "an invalid chunk size");
     case State::size_extension:
-        if (c == '\r') {
-            state_ = State::size_lf;
-            return {};
-        }
-        // Counted over the whole body and paid back by data, so that a flood of tiny chunks with
-        // long extensions ends (Go CVE-2023-39326).
-        if (is_control(c) || ++overhead_ > kExtensionBytes) {
-            return broken("an invalid chunk extension");
-        }
-        return {};
-    case State::size_lf: {
-        constexpr std::size_t kFree = 16;
-        const auto data = std::min<std::uint64_t>(remaining_, kExtensionBytes);
-        overhead_ -= std::min(overhead_, kFree + static_cast<std::size_t>(data));
-        digits_ = 0;
-        if (remaining_ == 0) {
-            overhead_ = 0;
-        }
-        return expect(
-            '\n', remaining_ == 0 ? State::trailer_start : State::data,
-            "a chunk size without line end"
-        );
-    }
+    case State::size_lf:
+        return size_line_byte(c);
     case State::data_cr:
-        return expect('\r', State::data_lf, "a chunk longer than its size");
+        return expect(c, '\r', State::data_lf, "a chunk longer than its size");
     case State::data_lf:
-        return expect('\n', State::size, "a chunk longer than its size");
+        return expect(c, '\n', State::size, "a chunk longer than its size");
     case State::trailer_start:
         if (c == '\r') {
             state_ = State::last_lf;
@@ -167,9 +124,9 @@ Result<void> BodyDecoder::chunk_byte(char c) {
         }
         return {};
     case State::trailer_lf:
-        return expect('\n', State::trailer_start, "a trailer without line end");
+        return expect(c, '\n', State::trailer_start, "a trailer without line end");
     case State::last_lf:
-        return expect('\n', State::done, "no line end behind the last chunk");
+        return expect(c, '\n', State::done, "no line end behind the last chunk");
     case State::length:
     case State::until_close:
     case State::data:
@@ -177,6 +134,54 @@ Result<void> BodyDecoder::chunk_byte(char c) {
         break;
     }
     NOVA_CHECK(false);
+}
+
+// The size decides nothing until its line has ended.
+Result<void> BodyDecoder::size_line_byte(char c) {
+    if (state_ == State::size) {
+        if (const int digit = hex_value(c); digit >= 0) {
+            if (++digits_ > kSizeDigits) {
+                return broken("the chunk size is too long");
+            }
+            remaining_ = remaining_ * 16 + static_cast<std::uint64_t>(digit);
+            return {};
+        }
+        if (digits_ == 0) {
+            return broken("a chunk without a size");
+        }
+        if (c == ';' || c == ' ' || c == '\t') {
+            state_ = State::size_extension;
+            return {};
+        }
+        return expect(c, '\r', State::size_lf, "an invalid chunk size");
+    }
+    if (state_ == State::size_extension) {
+        if (c == '\r') {
+            state_ = State::size_lf;
+            return {};
+        }
+        // Counted over the whole body and paid back by data, so that a flood of tiny chunks with
+        // long extensions ends (Go CVE-2023-39326).
+        if (is_control(c) || ++overhead_ > kExtensionBytes) {
+            return broken("an invalid chunk extension");
+        }
+        return {};
+    }
+    constexpr std::size_t kFree = 16;
+    const auto data = std::min<std::uint64_t>(remaining_, kExtensionBytes);
+    const bool last = remaining_ == 0;
+    overhead_ = last ? 0 : overhead_ - std::min(overhead_, kFree + static_cast<std::size_t>(data));
+    digits_ = 0;
+    const State then = last ? State::trailer_start : State::data;
+    return expect(c, '\n', then, "a chunk size without line end");
+}
+
+Result<void> BodyDecoder::expect(char c, char wanted, State then, std::string_view complaint) {
+    if (c != wanted) {
+        return broken(complaint);
+    }
+    state_ = then;
+    return {};
 }
 
 Result<void> BodyDecoder::end_of_input() {

@@ -83,6 +83,8 @@ private:
     };
     Result<Step> next_chunked(std::string_view input);
     Result<void> chunk_byte(char c);
+    Result<void> size_line_byte(char c);
+    Result<void> expect(char c, char wanted, State then, std::string_view complaint);
 
     State state_ = State::done;
     std::uint64_t remaining_ = 0;

@@ -1,4 +1,6 @@
 // The client side against real servers and scripted peers.
+#include <algorithm>
+#include <iterator>
 #include <optional>
 
 #include <boost/asio/post.hpp>
@@ -109,8 +111,7 @@ struct Row {
     Outcome outcome;
 };
 
-std::vector<Row> rows() {
-    using enum ErrorCode;
+std::vector<Row> good_rows() {
     return {
         {"length",
          "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
@@ -160,6 +161,12 @@ std::vector<Row> rows() {
          "GET",
          false,
          {.status = 200, .body = "ok"}},
+    };
+}
+
+std::vector<Row> broken_rows() {
+    using enum ErrorCode;
+    return {
         {"nothing", "", "GET", true, {.error = unavailable}},
         {"half a head", "HTTP/1.1 200 OK\r\nConte", "GET", true, {.error = upstream_failed}},
         {"half a body",
@@ -192,7 +199,9 @@ std::vector<Row> rows() {
 }
 
 TEST(UpstreamConnection, ReadsTheSameAnswerAtEverySplit) {
-    for (const Row& row : rows()) {
+    std::vector<Row> rows = good_rows();
+    std::ranges::move(broken_rows(), std::back_inserter(rows));
+    for (const Row& row : rows) {
         SCOPED_TRACE(row.name);
         for (std::size_t split = 0; split <= row.answer.size(); ++split) {
             asio::io_context io{1};

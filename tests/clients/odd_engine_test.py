@@ -74,10 +74,16 @@ def test_odd_answers(odd, events, text):
     nova, server = odd
     server.events = events
     for words in ((), ("--stats",), ("--json",)):
-        done = nova.cli("chat", "hi", *words, check=False, timeout=20)
+        done = nova.cli("chat", "hi", "--model", "odd", *words, check=False, timeout=20)
         assert done.returncode in (0, FAILED), (done.returncode, done.stdout, done.stderr)
         assert not any(trace in done.stderr for trace in TRACES), done.stderr
         if text is None:
             assert done.returncode == FAILED and done.stderr + done.stdout
         elif text:
             assert done.returncode == 0 and text in done.stdout
+
+
+def test_a_server_whose_model_was_not_named_can_be_asked(odd):
+    nova, server = odd
+    server.events = [chunk(), b"[DONE]"]
+    assert nova.cli("chat", "hi").stdout.strip() == "hi"

@@ -121,8 +121,8 @@ def test_killed_at_any_moment_of_a_start(tmp_path, llama, model, after_ms):
         nova.serve()
         nova.wait_state("ready", seconds=20)
         assert nova.chat() == 200
-        assert census.most == 1
         only_engine(nova)
+    assert census.most <= 1
 
 
 def test_killed_while_it_stops(tmp_path, llama, model):
@@ -199,5 +199,6 @@ def test_the_orphan_of_an_engine_that_died_is_swept_before_the_next_start(tmp_pa
             f"/proc/{pid}/cmdline").read_bytes())
         os.kill(engine, signal.SIGKILL)
         until(lambda: engine not in nova.engine_pids(), what="the engine's end")
-        until(lambda: nova.engine_pids() and nova.backend()["state"] == "ready", 30, "ready again")
-        assert not set(before) & {only_engine(nova)}
+        until(lambda: set(nova.engine_pids()) - set(before), 30, "another engine")
+        nova.wait_state("ready", seconds=20)
+        assert only_engine(nova) not in before

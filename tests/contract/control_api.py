@@ -12,6 +12,7 @@ BASES = ("/recovery-api/api/v1/recovery", "/api/v1/recovery")
 METHODS = ("get", "post", "put", "patch", "delete")
 DOCUMENT = yaml.safe_load((ROOT / "api" / "openapi.yaml").read_text())
 FINISHED = ("succeeded", "failed", "cancelled", "superseded", "rolled_back")
+# The document leaves the data of an event open; these members are what a reader of states needs.
 CHECKER = jsonschema.FormatChecker(formats=())
 
 
@@ -95,8 +96,9 @@ class ControlApi:
 
     def stop(self):
         _, accepted = self.call("stop_backend")
-        if accepted["operation"]:
+        if accepted["status"] == "accepted":
             assert self.finished(accepted["operation"])["state"] == "succeeded"
+        until(lambda: self.call("get_backend")[1]["state"] == "stopped", 20, "state stopped")
 
 
 class EventStream:

@@ -70,7 +70,30 @@ def test_the_same_wish_twice(api, llama, model):
     assert api.call("stop_backend")[0] == 202
     until(lambda: api.call("get_backend")[1]["state"] == "stopped", 15, "the stop")
     status, stopped = api.call("stop_backend")
-    assert (status, stopped["status"], stopped["operation"]) == (200, "unchanged", None)
+    assert (status, stopped["status"]) == (200, "unchanged")
+
+
+def test_a_start_after_one_that_was_stopped_halfway(api, llama, model, tmp_path):
+    fresh = tmp_path / "fresh.gguf"  # it never was ready
+    fresh.write_bytes(model.read_bytes())
+    llama.turn(load_bytes=1_000_000, stall_at_percent=50)
+    _, first = api.call("start_backend", {"model": str(fresh)}, backend="llamacpp")
+    until(lambda: api.call("get_backend")[1]["state"] == "starting", 10, "starting")
+    until(api.nova.engine_pids, 10, "an engine")
+    api.stop()
+    assert api.finished(first["operation"])["state"] in ("superseded", "cancelled")
+    llama.turn()
+    operation = api.start("llamacpp", model=str(fresh))
+    assert operation["state"] == "succeeded", operation
+
+
+def test_an_event_stream_that_is_left_is_no_error(api, nova):
+    before = nova.log().count(" error ")
+    with EventStream(nova) as events:
+        assert next(events)[0] == "hello"
+    api.call("get_backend")
+    api.stop()
+    assert nova.log().count(" error ") == before, nova.log()[-1000:]
 
 
 @pytest.mark.parametrize("way", ["header", "query"])
