@@ -365,6 +365,17 @@ int run_cli(int argc, char** argv) {
         terminal.raw(app.help());
         return static_cast<int>(ExitCode::usage);
     }
+    const std::string_view word{argv[1]};
+    const auto named = [word](CLI::App* command) { return command->get_name() == word; };
+    if (!word.starts_with('-') && app.get_subcommands(named).empty()) {
+        return static_cast<int>(terminal.complain(
+            {.code = ErrorCode::invalid_argument,
+             .message = fmt::format("There is no command called \"{}\".", word),
+             .word = "usage",
+             .remedy = "See nova --help"},
+            asks_for_json(argc, argv) ? Style::json : Style::plain
+        ));
+    }
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {

@@ -173,6 +173,7 @@ TEST_F(CliTest, RefusesWrongUsageWithCodeTwo) {
         EXPECT_EQ(ran.code, 2) << words.front();
         EXPECT_NE(ran.error.find("--help"), std::string::npos) << ran.error;
     }
+    EXPECT_NE(run({"frobnicate"}).error.find("\"frobnicate\""), std::string::npos);
     EXPECT_EQ(run({}, false).code, 2);
 }
 

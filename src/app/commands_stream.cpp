@@ -17,6 +17,7 @@ namespace nova::app {
 namespace {
 
 constexpr std::chrono::minutes kChatLimit{30};
+constexpr std::chrono::seconds kListLimit{30};
 constexpr std::size_t kMaxPrompt = std::size_t{16} * 1024 * 1024;
 
 double seconds_between(TimePoint from, TimePoint to) {
@@ -110,20 +111,52 @@ private:
     std::optional<Error> error_;
 };
 
-Result<std::string> ready_model(ControlClient& client) {
+// A custom server may run without a model being named: then what it lists first.
+Result<std::string> first_listed_model(CommandContext& context, const Endpoint& gateway) {
+    SystemClock clock;
+    net::FetchRequest request;
+    request.endpoint = gateway;
+    request.target = "/v1/models";
+    if (const auto key = config::value_of(context.environment, "NOVA_API_KEY")) {
+        request.headers.emplace_back("Authorization", "Bearer " + *key);
+    }
+    request.deadline = Deadline::in(clock, kListLimit);
+    const auto answer = run_blocking<Result<net::FetchResponse>>([&] {
+        return net::fetch(clock, std::move(request));
+    });
+    if (!answer) {
+        return propagate(answer);
+    }
+    if (answer->status != 200) {
+        return std::unexpected<Error>{error_of_answer(answer->status, answer->body)};
+    }
+    const auto list = parse_json(answer->body, "The list of models");
+    const std::string model =
+        list && !array_in(*list, "data").empty() ? text_in(array_in(*list, "data")[0], "id") : "";
+    if (model.empty()) {
+        return fail(
+            ErrorCode::precondition, "The backend does not say which models it serves.",
+            "Name one: nova chat --model NAME"
+        );
+    }
+    return model;
+}
+
+Result<std::string>
+ready_model(CommandContext& context, ControlClient& client, const Endpoint& gateway) {
     const auto status = client.get("/inference/backend");
     if (!status) {
         return propagate(status);
     }
-    std::string model = text_in(*status, "active_model");
-    if (model.empty()) {
+    const std::string state = text_in(*status, "state", "unknown");
+    if (state != "ready") {
         return fail(
-            ErrorCode::precondition,
-            fmt::format("No model is ready (state: {}).", text_in(*status, "state", "unknown")),
+            ErrorCode::precondition, fmt::format("No model is ready (state: {}).", state),
             "Start one, for example: nova up"
         );
     }
-    return model;
+    std::string model = text_in(*status, "active_model");
+    return model.empty() ? first_listed_model(context, gateway) : Result<std::string>{model};
 }
 
 Result<std::string> prompt_of(const ChatOptions& options, Terminal& terminal) {
@@ -248,7 +281,7 @@ ExitCode chat_command(CommandContext& context, const ChatOptions& options) {
     }
     asked.prompt = std::move(*prompt);
     if (asked.model.empty()) {
-        auto model = ready_model(*client);
+        auto model = ready_model(context, *client, client->running()->gateway);
         if (!model) {
             return context.complain(model.error());
         }

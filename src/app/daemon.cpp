@@ -188,7 +188,7 @@ void Daemon::make_planes() {
     );
     parts_ = std::make_unique<recovery::RecoveryParts>(recovery_parts());
     recovery::add_recovery_routes(routes_, *parts_);
-    recovery::add_health_routes(routes_, *parts_, "/health");
+    recovery::add_health_routes(routes_, *parts_, "");
     add_status_page(routes_);
     control_ = std::make_unique<net::HttpServer>(
         io_.get_executor(), clock_, log_, routes_, net::ServerLimits{}, &recovery::render_error,

@@ -50,7 +50,8 @@ struct Given {
 std::unexpected<Error> bad_value(const Given& given, std::string_view wanted) {
     return fail(
         ErrorCode::invalid_argument,
-        fmt::format("{}: \"{}\" is not {}.", given.where, given.text, wanted)
+        fmt::format("{}: \"{}\" is not {}.", given.where, given.text, wanted),
+        "All values are in: nova serve --help"
     );
 }
 
@@ -165,7 +166,8 @@ Result<void> put_secret_file(BootConfig& config, const Given& given) {
     if (!file) {
         return fail(
             ErrorCode::invalid_argument,
-            fmt::format("{}: {} cannot be read.", given.where, given.text)
+            fmt::format("{}: {} cannot be read.", given.where, given.text),
+            "Check that the file is there and who owns it."
         );
     }
     std::string secret = text.str();
@@ -216,7 +218,8 @@ Result<void> seed_setting(
     if (row == nullptr) {
         return fail(
             ErrorCode::invalid_argument,
-            fmt::format("{}: there is no setting called \"{}\".", where, name)
+            fmt::format("{}: there is no setting called \"{}\".", where, name),
+            "Correct the name, or remove the line."
         );
     }
     if (const auto value = setting_from_text(*row, text); !value) {
@@ -325,7 +328,8 @@ Result<void> check(const BootConfig& config) {
     if (gateway.port != 0 && gateway == config.control_listen.value) {
         return fail(
             ErrorCode::invalid_argument,
-            fmt::format("Gateway and control cannot both listen on {}.", gateway.text())
+            fmt::format("Gateway and control cannot both listen on {}.", gateway.text()),
+            "Give one of them another port."
         );
     }
     if (config.admin_secret.layer != Layer::built_in) {

@@ -94,6 +94,7 @@ TEST_F(BootConfigTest, RefusesWhatCannotBeWithTheFlagsName) {
         const auto config = load_boot_config(inputs_);
         ASSERT_FALSE(config) << row.flag << " " << row.text;
         EXPECT_EQ(config.error().code, row.code) << row.text;
+        EXPECT_FALSE(config.error().remedy.empty()) << row.text;
         std::string flag = "--" + row.flag;
         std::ranges::replace(flag, '_', '-');
         EXPECT_TRUE(config.error().message.starts_with(flag)) << config.error().message;
@@ -135,6 +136,7 @@ TEST_F(BootConfigTest, NamesFileAndKeyOfAMistake) {
         const auto refused = load_boot_config(inputs_);
         ASSERT_FALSE(refused) << text;
         EXPECT_NE(refused.error().message.find("nova.toml"), std::string::npos);
+        EXPECT_FALSE(refused.error().remedy.empty()) << text;
         EXPECT_NE(refused.error().message.find(name), std::string::npos) << refused.error().message;
     }
     inputs_.config_file = folder_ / "nowhere.toml";

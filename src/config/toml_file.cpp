@@ -5,6 +5,7 @@
 #include <utility>
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #define TOML_HEADER_ONLY 1
 #define TOML_EXCEPTIONS 0
@@ -64,7 +65,8 @@ Result<void> flatten(
                 fmt::format(
                     "{}, line {}: {} has a kind of value nova does not take.", file,
                     node.source().begin.line, name
-                )
+                ),
+                "Write a string, a number, true or false, or a list of them."
             );
         }
         rows.push_back({std::move(name), std::move(*text)});
@@ -76,12 +78,19 @@ Result<void> flatten(
 
 Result<std::vector<TomlRow>> read_toml_file(const std::filesystem::path& path) {
     const std::string file = path.string();
+    if (::access(file.c_str(), R_OK) != 0) {
+        return fail(
+            ErrorCode::invalid_argument, fmt::format("{} cannot be read.", file),
+            "Check that the file is there and who owns it."
+        );
+    }
     const toml::parse_result parsed = toml::parse_file(file);
     if (!parsed) {
         const auto& error = parsed.error();
         return fail(
             ErrorCode::invalid_argument,
-            fmt::format("{}, line {}: {}.", file, error.source().begin.line, error.description())
+            fmt::format("{}, line {}: {}.", file, error.source().begin.line, error.description()),
+            "Correct that line; the file is TOML."
         );
     }
     std::vector<TomlRow> rows;

@@ -53,7 +53,7 @@ TEST(Dial, SpeaksOverUnixSocketsAndReplacesAStaleFile) {
             Server second{io};
             EXPECT_EQ(
                 second.http().listen(*endpoint, PortSharing::exclusive).error().code,
-                ErrorCode::conflict
+                ErrorCode::precondition
             );
             co_await server.stop();
             co_await group.join();

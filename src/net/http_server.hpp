@@ -46,7 +46,7 @@ public:
     ~HttpServer();
 
     // Binds and listens; port 0 takes a free one. Returns the bound address.
-    // Error: conflict, naming the port, when it is in use; invalid_argument for a bad address.
+    // Error: precondition, naming the port, when it is in use; invalid_argument for a bad address.
     Result<Endpoint> listen(const Endpoint& at, PortSharing sharing);
     // Accepts until stop(). Spawn it in a TaskGroup.
     Task<void> run();
@@ -62,7 +62,7 @@ private:
 };
 
 // decisions.md 2.2: a second bind of the same user with SO_REUSEPORT would succeed unseen. Binds
-// without it, closes again. Error: conflict, naming the port.
+// without it, closes again. Error: precondition, naming the port.
 Result<void> probe_bind(const Endpoint& at);
 
 }  // namespace nova::net

@@ -15,6 +15,7 @@
 #include <nlohmann/json.hpp>
 
 #include "net/sse.hpp"
+#include "recovery/dto.hpp"
 
 namespace nova::recovery {
 namespace {
@@ -88,11 +89,23 @@ private:
     bool cut_ = false;
 };
 
+// What the store keeps, in the shapes of the API; what cannot be read goes out as text.
+Json payload_of(const std::string& type, const std::string& json) {
+    Json payload = Json::parse(json, nullptr, false);
+    if (payload.is_discarded()) {
+        return Json(json);
+    }
+    if (type == "operation") {
+        if (const auto operation = lifecycle::operation_from(payload)) {
+            return operation_json(*operation);
+        }
+    }
+    return payload;
+}
+
 std::string
 event_text(std::uint64_t id, const std::string& type, const std::string& json, WallTime at) {
-    const Json payload = Json::parse(json, nullptr, false);
-    Json data{{"type", type}, {"at", rfc3339(at)}};
-    data["data"] = payload.is_discarded() ? Json(json) : payload;
+    Json data{{"type", type}, {"at", rfc3339(at)}, {"data", payload_of(type, json)}};
     std::string id_text;
     if (id != 0) {  // 0: a passing figure that the store does not keep
         data["id"] = id;

@@ -115,6 +115,26 @@ TEST_F(EventStreamTest, ResumesWithoutGapAndWithoutDouble) {
     EXPECT_EQ(Json::parse(events[3].data)["data"], 4);
 }
 
+TEST_F(EventStreamTest, TellsOperationsInTheShapeOfTheApi) {
+    lifecycle::Operation operation;
+    operation.id = OperationId{"op1"};
+    operation.phases.emplace_back();
+    FakeExchange& exchange = get("/events");
+    start(exchange);
+    feed_.publish(
+        {.id = 1,
+         .type = "operation",
+         .json = lifecycle::to_json(operation).dump(),
+         .at = clock_.wall_now()}
+    );
+    feed_.publish({.id = 2, .type = "operation", .json = "7", .at = clock_.wall_now()});
+    poll();
+    const auto events = events_of(exchange);
+    ASSERT_EQ(events.size(), 3U);
+    EXPECT_EQ(Json::parse(events[1].data)["data"], operation_json(operation));
+    EXPECT_EQ(Json::parse(events[2].data)["data"], 7);
+}
+
 TEST_F(EventStreamTest, KeepsAQuietConnectionAlive) {
     FakeExchange& exchange = get("/events");
     start(exchange);

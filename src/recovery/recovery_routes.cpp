@@ -96,9 +96,13 @@ Task<void>
 set_desired(Exchange& exchange, RecoveryParts& parts, std::optional<engine::BackendSpec> spec) {
     const std::string backend = spec ? spec->engine.value : "none";
     lifecycle::Wish wish{.spec = std::move(spec), .actor = actor_of(exchange)};
-    const auto accepted = co_await parts.backend.set_desired(std::move(wish));
+    auto accepted = co_await parts.backend.set_desired(std::move(wish));
     if (!accepted) {
         co_return co_await refuse(exchange, accepted.error());
+    }
+    // Whoever waits for it must not be told the outcome of an operation that ended long ago.
+    if (accepted->already && parts.backend.status().operation != accepted->operation) {
+        accepted->operation = {};
     }
     const Json body = accepted_json(backend, *accepted);
     co_await answer_json(exchange, accepted->already ? 200 : 202, body);

@@ -141,6 +141,11 @@ TEST_F(RecoveryRoutesTest, TheSameWishAgainIs200) {
         call("POST", "/inference/backend/llamacpp/start", R"({"model":"/m.gguf"})");
     EXPECT_EQ(exchange.status, 200);
     EXPECT_EQ(json_of(exchange)["status"], "unchanged");
+    EXPECT_TRUE(json_of(exchange)["operation"].is_null());  // op1 has ended
+    backend_.state.operation = OperationId{"op1"};
+    const auto& running =
+        call("POST", "/inference/backend/llamacpp/start", R"({"model":"/m.gguf"})");
+    EXPECT_EQ(json_of(running)["operation"], "op1");
 }
 
 TEST_F(RecoveryRoutesTest, BadWishesAreRefusedBeforeTheLifecycleHearsOfThem) {
