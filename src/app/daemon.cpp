@@ -188,7 +188,7 @@ void Daemon::make_planes() {
     );
     parts_ = std::make_unique<recovery::RecoveryParts>(recovery_parts());
     recovery::add_recovery_routes(routes_, *parts_);
-    recovery::add_health_routes(routes_, *parts_, "/health");
+    recovery::add_health_routes(routes_, *parts_, "");
     add_status_page(routes_);
     control_ = std::make_unique<net::HttpServer>(
         io_.get_executor(), clock_, log_, routes_, net::ServerLimits{}, &recovery::render_error,
@@ -314,10 +314,7 @@ Task<Result<void>> Daemon::run() {
     if (!bound) {
         co_return propagate(bound);
     }
-    plane_->start();
-    controlling_.spawn("controller", controller_->run());
-    tasks_.spawn("control accept", control_->run());
-    tasks_.spawn("hardware", detect_hardware());
+    // Before anything answers: who finds the gateway alive finds this file as well.
     const nlohmann::json runtime{
         {"pid", getpid()},
         {"gateway", gateway_at_.text()},
@@ -329,6 +326,10 @@ Task<Result<void>> Daemon::run() {
     if (!written) {
         log_.warn("nova.runtime_file", {{"detail", written.error().message}});
     }
+    plane_->start();
+    controlling_.spawn("controller", controller_->run());
+    tasks_.spawn("control accept", control_->run());
+    tasks_.spawn("hardware", detect_hardware());
     log_.info(
         "nova.ready", {{"version", std::string{kVersion}},
                        {"gateway", "http://" + gateway_at_.text()},

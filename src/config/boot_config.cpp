@@ -165,7 +165,8 @@ Result<void> put_secret_file(BootConfig& config, const Given& given) {
     if (!file) {
         return fail(
             ErrorCode::invalid_argument,
-            fmt::format("{}: {} cannot be read.", given.where, given.text)
+            fmt::format("{}: {} cannot be read.", given.where, given.text),
+            "Check the path and who may read the file."
         );
     }
     std::string secret = text.str();
@@ -216,7 +217,8 @@ Result<void> seed_setting(
     if (row == nullptr) {
         return fail(
             ErrorCode::invalid_argument,
-            fmt::format("{}: there is no setting called \"{}\".", where, name)
+            fmt::format("{}: there is no setting called \"{}\".", where, name),
+            "Remove it, or correct its name."
         );
     }
     if (const auto value = setting_from_text(*row, text); !value) {
@@ -325,7 +327,8 @@ Result<void> check(const BootConfig& config) {
     if (gateway.port != 0 && gateway == config.control_listen.value) {
         return fail(
             ErrorCode::invalid_argument,
-            fmt::format("Gateway and control cannot both listen on {}.", gateway.text())
+            fmt::format("Gateway and control cannot both listen on {}.", gateway.text()),
+            "Give them two ports."
         );
     }
     if (config.admin_secret.layer != Layer::built_in) {

@@ -1,6 +1,8 @@
 // Flattening TOML.
 #include "config/toml_file.hpp"
 
+#include <cerrno>
+#include <cstring>
 #include <optional>
 #include <utility>
 
@@ -9,6 +11,7 @@
 #define TOML_HEADER_ONLY 1
 #define TOML_EXCEPTIONS 0
 #include <toml++/toml.h>
+#include <unistd.h>
 
 namespace nova::config {
 namespace {
@@ -76,12 +79,22 @@ Result<void> flatten(
 
 Result<std::vector<TomlRow>> read_toml_file(const std::filesystem::path& path) {
     const std::string file = path.string();
+    if (::access(file.c_str(), R_OK) != 0) {
+        return fail(
+            ErrorCode::invalid_argument,
+            fmt::format(
+                "The configuration file {} cannot be read: {}.", file, std::strerror(errno)
+            ),
+            "Check the path and who may read the file."
+        );
+    }
     const toml::parse_result parsed = toml::parse_file(file);
     if (!parsed) {
         const auto& error = parsed.error();
         return fail(
             ErrorCode::invalid_argument,
-            fmt::format("{}, line {}: {}.", file, error.source().begin.line, error.description())
+            fmt::format("{}, line {}: {}.", file, error.source().begin.line, error.description()),
+            "Correct that line; it is TOML: name = \"value\", tables in brackets."
         );
     }
     std::vector<TomlRow> rows;

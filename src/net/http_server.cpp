@@ -31,7 +31,7 @@ constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
 std::unexpected<Error> cannot_listen(const Endpoint& at, int number) {
     if (number == EADDRINUSE) {
         return fail(
-            ErrorCode::conflict, at.text() + " is in use by another program.",
+            ErrorCode::precondition, at.text() + " is in use by another program.",
             "Stop that program or choose another port."
         );
     }

@@ -502,9 +502,9 @@ TEST(HttpServer, NamesAPortThatIsInUse) {
         const Endpoint endpoint = first.start();
         Server second{io};
         const auto refused = second.http().listen(endpoint, PortSharing::exclusive);
-        EXPECT_EQ(refused ? ErrorCode::internal : refused.error().code, ErrorCode::conflict);
+        EXPECT_EQ(refused ? ErrorCode::internal : refused.error().code, ErrorCode::precondition);
         const auto probed = probe_bind(endpoint);
-        EXPECT_EQ(probed ? ErrorCode::internal : probed.error().code, ErrorCode::conflict);
+        EXPECT_EQ(probed ? ErrorCode::internal : probed.error().code, ErrorCode::precondition);
         EXPECT_NE(probed.error().message.find(endpoint.text()), std::string::npos);
         EXPECT_EQ(
             second.http().listen({.host = "not an address"}, PortSharing::exclusive).error().code,
