@@ -11,6 +11,7 @@
 
 #include "app/commands.hpp"
 #include "app/commands_blocking.hpp"
+#include "app/commands_json.hpp"
 #include "lifecycle/operation.hpp"
 
 namespace nova::app {
@@ -18,16 +19,6 @@ namespace {
 
 constexpr std::chrono::milliseconds kPollEvery{200};
 constexpr unsigned kBarWidth = 24;
-
-std::string text_of(const Json& object, const char* key) {
-    const auto it = object.find(key);
-    return it != object.end() && it->is_string() ? it->get<std::string>() : std::string{};
-}
-
-double number_of(const Json& object, const char* key, double otherwise) {
-    const auto it = object.find(key);
-    return it != object.end() && it->is_number() ? it->get<double>() : otherwise;
-}
 
 void pause_for(std::chrono::nanoseconds duration) {
     SystemClock clock;
@@ -89,10 +80,10 @@ std::string model_as_the_daemon_sees_it(const std::string& model) {
 
 // Of the phase that runs now: "weights [####....] 3.3 of 5.2 GiB, 48 MiB/s, about 40 s left".
 std::string phase_line(const Json& phase) {
-    std::string line = text_of(phase, "id");
-    const double done = number_of(phase, "done", 0);
-    const double total = number_of(phase, "total", 0);
-    const bool bytes = text_of(phase, "unit") == "bytes";
+    std::string line = text_in(phase, "id");
+    const double done = number_in(phase, "done");
+    const double total = number_in(phase, "total", 0);
+    const bool bytes = text_in(phase, "unit") == "bytes";
     if (total > 0) {
         line += " " + bar(done / total, kBarWidth);
         line += bytes ? fmt::format(
@@ -103,26 +94,23 @@ std::string phase_line(const Json& phase) {
     } else if (bytes && done > 0) {
         line += " " + human_bytes(static_cast<std::uint64_t>(done));
     }
-    if (const double rate = number_of(phase, "rate", 0); rate > 0 && bytes) {
+    if (const double rate = number_in(phase, "rate", 0); rate > 0 && bytes) {
         line += fmt::format(", {}/s", human_bytes(static_cast<std::uint64_t>(rate)));
     }
-    if (const double eta = number_of(phase, "eta_s", 0); eta > 0) {
+    if (const double eta = number_in(phase, "eta_s", 0); eta > 0) {
         line += fmt::format(", about {} left", human_seconds(eta));
     }
-    if (const std::string detail = text_of(phase, "detail"); !detail.empty()) {
+    if (const std::string detail = text_in(phase, "detail"); !detail.empty()) {
         line += ": " + detail;
     }
     return printable(line);
 }
 
 void show_progress(Terminal& terminal, const Json& operation) {
-    const auto phases = operation.find("phases");
-    if (phases == operation.end() || !phases->is_array()) {
-        return;
-    }
-    for (auto phase = phases->rbegin(); phase != phases->rend(); ++phase) {
-        if (text_of(*phase, "state") == "running") {
-            const std::string step = text_of(*phase, "id");
+    const Json& phases = array_in(operation, "phases");
+    for (auto phase = phases.rbegin(); phase != phases.rend(); ++phase) {
+        if (text_in(*phase, "state") == "running") {
+            const std::string step = text_in(*phase, "id");
             terminal.progress(step, "  " + phase_line(*phase));
             return;
         }
@@ -131,13 +119,10 @@ void show_progress(Terminal& terminal, const Json& operation) {
 
 Error error_of_operation(const Json& operation) {
     Error error{.code = ErrorCode::runtime_failed, .message = "It failed."};
-    const auto told = operation.find("error");
-    if (told == operation.end() || !told->is_object()) {
-        return error;
-    }
-    error.word = text_of(*told, "code");
-    error.message = text_of(*told, "detail");
-    error.remedy = text_of(*told, "remedy");
+    const Json& told = object_in(operation, "error");
+    error.word = text_in(told, "code");
+    error.message = text_in(told, "detail", error.message);
+    error.remedy = text_in(told, "remedy");
     if (const auto code = error_code_from(error.word)) {
         error.code = *code;
         error.word.clear();
@@ -161,11 +146,7 @@ Error error_of_operation(const Json& operation) {
 }
 
 void show_log_excerpt(Terminal& terminal, const Json& operation) {
-    const auto told = operation.find("error");
-    if (told == operation.end() || !told->is_object()) {
-        return;
-    }
-    const std::string excerpt = text_of(*told, "log_excerpt");
+    const std::string excerpt = text_in(object_in(operation, "error"), "log_excerpt");
     if (!excerpt.empty()) {
         terminal.note("      The engine's last lines:");
         terminal.note(printable(excerpt));
@@ -180,12 +161,12 @@ ExitCode show_outcome(CommandContext& context, const Json& operation) {
         terminal.line(json_line(operation));
     }
     const auto plain = !context.client.json;
-    const std::string target = printable(text_of(operation, "target"));
-    const auto state = lifecycle::operation_state_from(text_of(operation, "state"));
+    const std::string target = printable(text_in(operation, "target"));
+    const auto state = lifecycle::operation_state_from(text_in(operation, "state"));
     switch (state.value_or(OperationState::failed)) {
     case OperationState::succeeded:
         if (plain) {
-            terminal.line(fmt::format("{}: {} done.", target, text_of(operation, "kind")));
+            terminal.line(fmt::format("{}: {} done.", target, text_in(operation, "kind")));
         }
         return ExitCode::ok;
     case OperationState::cancelled:
@@ -225,8 +206,8 @@ ExitCode finish_accepted(
     CommandContext& context, ControlClient& client, const Json& accepted,
     const WaitOptions& waiting, std::string_view what
 ) {
-    const std::string operation = text_of(accepted, "operation");
-    const bool unchanged = text_of(accepted, "status") == "unchanged";
+    const std::string operation = text_in(accepted, "operation");
+    const bool unchanged = text_in(accepted, "status") == "unchanged";
     if (waiting.wait && !operation.empty()) {
         return follow_operation(context, client, operation, waiting.timeout_s);
     }
@@ -261,7 +242,7 @@ follow_operation(CommandContext& context, ControlClient& client, std::string id,
             context.terminal.end_progress();
             return context.complain(operation.error());
         }
-        const auto state = lifecycle::operation_state_from(text_of(*operation, "state"));
+        const auto state = lifecycle::operation_state_from(text_in(*operation, "state"));
         if (!state || lifecycle::finished(*state)) {
             return show_outcome(context, *operation);
         }
@@ -362,11 +343,11 @@ ExitCode operations_command(CommandContext& context, unsigned limit) {
         context.terminal.line(json_line(*answer));
         return ExitCode::ok;
     }
-    for (const Json& operation : answer->value("operations", Json::array())) {
+    for (const Json& operation : array_in(*answer, "operations")) {
         context.terminal.line(printable(fmt::format(
-            "{}  {:<12} {:<8} {}  ({})", text_of(operation, "created_at"),
-            text_of(operation, "state"), text_of(operation, "kind"), text_of(operation, "target"),
-            text_of(operation, "id")
+            "{}  {:<12} {:<8} {}  ({})", text_in(operation, "created_at"),
+            text_in(operation, "state"), text_in(operation, "kind"), text_in(operation, "target"),
+            text_in(operation, "id")
         )));
     }
     return ExitCode::ok;
@@ -389,31 +370,33 @@ ExitCode status_command(CommandContext& context) {
             nova["gateway"] = running->gateway.text();
             nova["version"] = running->version;
         }
-        (*status)["nova"] = std::move(nova);
+        if (status->is_object()) {
+            (*status)["nova"] = std::move(nova);
+        }
         context.terminal.line(json_line(*status));
         return ExitCode::ok;
     }
     Terminal& terminal = context.terminal;
-    const std::string backend = text_of(*status, "backend");
-    const std::string state = text_of(*status, "state");
+    const std::string backend = text_in(*status, "backend");
+    const std::string state = text_in(*status, "state");
     std::string headline = backend == "none" || backend.empty() ? "no backend" : backend;
-    if (const std::string model = text_of(*status, "model"); !model.empty()) {
+    if (const std::string model = text_in(*status, "model"); !model.empty()) {
         headline += " " + model;
     }
     headline += ": " + terminal.bold(state);
-    if (const std::string phase = text_of(*status, "phase"); phase != state) {
+    if (const std::string phase = text_in(*status, "phase"); phase != state) {
         headline += " (" + phase + ")";
     }
-    terminal.line(headline + ", since " + text_of(*status, "since"));
-    if (const auto progress = status->find("switch_progress");
-        progress != status->end() && progress->is_object()) {
-        terminal.line("  " + printable(text_of(*progress, "detail")));
+    terminal.line(headline + ", since " + text_in(*status, "since"));
+    for (const std::string& text :
+         {text_in(object_in(*status, "switch_progress"), "detail"),
+          text_in(object_in(*status, "error"), "detail"),
+          text_in(object_in(*status, "error"), "remedy")}) {
+        if (!text.empty()) {
+            terminal.line("  " + printable(text));
+        }
     }
-    if (const auto error = status->find("error"); error != status->end() && error->is_object()) {
-        terminal.line("  " + printable(text_of(*error, "detail")));
-        terminal.line("  " + printable(text_of(*error, "remedy")));
-    }
-    if (const std::string retry = text_of(*status, "retry_at"); !retry.empty()) {
+    if (const std::string retry = text_in(*status, "retry_at"); !retry.empty()) {
         terminal.line("  tried again at " + retry);
     }
     if (running) {

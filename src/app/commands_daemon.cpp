@@ -15,6 +15,7 @@
 #include "app/commands.hpp"
 #include "app/commands_blocking.hpp"
 #include "app/commands_engines.hpp"
+#include "app/commands_json.hpp"
 #include "app/serve.hpp"
 #include "process/child_process.hpp"
 #include "process/process_table.hpp"
@@ -229,23 +230,16 @@ Result<Choice> choose(CommandContext& context, const UpOptions& options) {
 
 void show_hardware(CommandContext& context, ControlClient& client) {
     const auto machine = client.post("/hardware/detect");
-    if (!machine || !machine->is_object()) {
+    if (!machine) {
         return;  // nova runs without knowing; nova detect tells why
     }
-    std::string line = "Machine: ";
-    const auto cpu = machine->find("cpu");
-    if (cpu != machine->end() && cpu->is_object()) {
-        const auto model = cpu->find("model");
-        line += model != cpu->end() && model->is_string() ? model->get<std::string>() : "CPU";
+    std::string line = "Machine: " + text_in(object_in(*machine, "cpu"), "model", "CPU");
+    line += fmt::format(", {} cores", count_in(*machine, "cpu_cores"));
+    if (const auto ram = count_in(*machine, "ram_bytes"); ram > 0) {
+        line += ", " + human_bytes(ram) + " RAM";
     }
-    line += fmt::format(", {} cores", machine->value("cpu_cores", 0));
-    const auto ram = machine->find("ram_bytes");
-    if (ram != machine->end() && ram->is_number_unsigned()) {
-        line += ", " + human_bytes(ram->get<std::uint64_t>()) + " RAM";
-    }
-    const auto gpus = machine->find("gpus");
-    const bool some = gpus != machine->end() && gpus->is_array() && !gpus->empty();
-    line += some ? fmt::format(", {} GPU(s)", gpus->size()) : ", no GPU";
+    const Json& gpus = array_in(*machine, "gpus");
+    line += gpus.empty() ? ", no GPU" : fmt::format(", {} GPU(s)", gpus.size());
     context.terminal.line(printable(line));
 }
 
@@ -258,11 +252,7 @@ void show_addresses(CommandContext& context, const RunningNova& nova) {
 
 std::string active_model(ControlClient& client) {
     const auto status = client.get("/inference/backend");
-    if (!status) {
-        return {};
-    }
-    const auto model = status->find("active_model");
-    return model != status->end() && model->is_string() ? model->get<std::string>() : std::string{};
+    return status ? text_in(*status, "active_model") : std::string{};
 }
 
 // Asks the fresh model something, streaming; the proof that everything between works.
@@ -288,27 +278,135 @@ ExitCode first_answer(
 
 // True when something runs or is on its way and nothing else was asked for.
 bool keep_what_runs(const Json& status, const UpOptions& options) {
-    const std::string state = status.value("state", "stopped");
+    const std::string state = text_in(status, "state", "stopped");
     return options.model.empty() && options.engine.empty() &&
            (state == "ready" || state == "starting");
+}
+
+bool is_cloud_only(const CommandContext& context) {
+    return config::value_of(context.environment, "NOVA_INFERENCE_MODE") == "cloud-only";
+}
+
+// The status once it is more than "recovering", which a daemon says while it looks around.
+Result<Json> settled_status(ControlClient& client, Deadline deadline) {
+    SystemClock clock;
+    for (;;) {
+        auto status = client.get("/inference/backend");
+        if (!status || text_in(*status, "phase") != "recovering" || deadline.passed(clock)) {
+            return status;
+        }
+        pause_for(kPollEvery);
+    }
+}
+
+Error error_of_status(const Json& status) {
+    Error error{
+        .code = ErrorCode::runtime_failed,
+        .message = fmt::format(
+            "{} is not ready (state: {}).", text_in(status, "backend", "The backend"),
+            text_in(status, "state", "unknown")
+        )
+    };
+    const Json& told = object_in(status, "error");
+    error.message = text_in(told, "detail", error.message);
+    error.remedy = text_in(told, "remedy");
+    return error;
+}
+
+// Waits for what is on its way already, and says what serves.
+ExitCode keep_running(
+    CommandContext& context, ControlClient& client, Json status, double timeout_s, Json& summary
+) {
+    SystemClock clock;
+    const auto limit =
+        std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::duration<double>{timeout_s
+        });
+    const Deadline deadline = Deadline::in(clock, limit);
+    while (text_in(status, "state") == "starting" && !deadline.passed(clock)) {
+        const std::string operation = text_in(status, "operation");
+        if (operation.empty()) {
+            pause_for(kPollEvery);
+        } else if (const auto code = follow_operation(context, client, operation, timeout_s);
+                   code != ExitCode::ok) {
+            return code;
+        }
+        auto now = client.get("/inference/backend");
+        if (!now) {
+            return context.complain(now.error());
+        }
+        status = std::move(*now);
+    }
+    if (text_in(status, "state") != "ready") {
+        return context.complain(error_of_status(status));
+    }
+    const std::string model = active_model(client);
+    summary["engine"] = text_in(status, "backend");
+    summary["model"] = model;
+    context.terminal.line(fmt::format("{} serves {}.", text_in(status, "backend"), printable(model))
+    );
+    return ExitCode::ok;
+}
+
+ExitCode start_and_ask(
+    CommandContext& context, ControlClient& client, const RunningNova& nova, const Choice& choice,
+    const UpOptions& options, Json& summary
+) {
+    context.terminal.line(fmt::format("Starting {} with {}", choice.engine, printable(choice.model))
+    );
+    StartOptions start;
+    start.engine = choice.engine;
+    start.model = choice.model;
+    start.waiting = {.wait = true, .timeout_s = options.timeout_s};
+    if (const auto code = send_start(context, client, start); code != ExitCode::ok) {
+        return code;
+    }
+    summary["engine"] = choice.engine;
+    summary["model"] = active_model(client);
+    return first_answer(context, client, nova, summary);
+}
+
+// The backend's part, once a daemon answers. choice: made before, on the very first start.
+ExitCode bring_backend_up(
+    CommandContext& context, ControlClient& client, const RunningNova& nova,
+    std::optional<Choice> choice, const UpOptions& options, Json& summary
+) {
+    SystemClock clock;
+    const auto status = settled_status(client, Deadline::in(clock, kDaemonStartLimit));
+    if (!status) {
+        return context.complain(status.error());
+    }
+    if (keep_what_runs(*status, options)) {
+        return keep_running(context, client, *status, options.timeout_s, summary);
+    }
+    if (!choice) {
+        auto chosen = choose(context, options);
+        if (!chosen) {
+            return context.complain(chosen.error());
+        }
+        choice = std::move(*chosen);
+    }
+    return start_and_ask(context, client, nova, *choice, options, summary);
 }
 
 ExitCode bring_up(
     CommandContext& context, const std::string& data_dir, const UpOptions& options, Json& summary
 ) {
-    const bool cloud_only =
-        config::value_of(context.environment, "NOVA_INFERENCE_MODE") == "cloud-only";
+    const bool cloud_only = is_cloud_only(context);
     auto running = read_running_nova(data_dir);
     const bool fresh = !running.has_value();
     std::optional<Choice> choice;
-    if (fresh) {
-        if (!cloud_only) {
-            auto chosen = choose(context, options);
-            if (!chosen) {
-                return context.complain(chosen.error());
-            }
-            choice = std::move(*chosen);
+    std::error_code error;
+    const bool first = fresh && !std::filesystem::exists(data_dir + "/nova.db", error);
+    if (first && !cloud_only) {
+        // Before the daemon starts: what is missing should leave nothing behind. A nova that has
+        // run before may want something already, which only the daemon knows.
+        auto chosen = choose(context, options);
+        if (!chosen) {
+            return context.complain(chosen.error());
         }
+        choice = std::move(*chosen);
+    }
+    if (fresh) {
         auto started = start_daemon(context, data_dir, options);
         if (!started) {
             return started.error();
@@ -332,46 +430,10 @@ ExitCode bring_up(
     if (fresh) {
         show_hardware(context, *client);
     }
-    const auto status = client->get("/inference/backend");
-    if (!status) {
-        return context.complain(status.error());
-    }
-    if (!cloud_only && keep_what_runs(*status, options)) {
-        const auto operation = status->find("operation");
-        if (operation != status->end() && operation->is_string()) {
-            const auto code = follow_operation(
-                context, *client, operation->get<std::string>(), options.timeout_s
-            );
-            if (code != ExitCode::ok) {
-                return code;
-            }
-        }
-        summary["model"] = active_model(*client);
-        context.terminal.line(fmt::format(
-            "{} serves {}.", status->value("backend", ""), printable(active_model(*client))
-        ));
-    } else if (!cloud_only) {
-        if (!choice) {
-            auto chosen = choose(context, options);
-            if (!chosen) {
-                return context.complain(chosen.error());
-            }
-            choice = std::move(*chosen);
-        }
-        context.terminal.line(
-            fmt::format("Starting {} with {}", choice->engine, printable(choice->model))
-        );
-        StartOptions start;
-        start.engine = choice->engine;
-        start.model = choice->model;
-        start.waiting = {.wait = true, .timeout_s = options.timeout_s};
-        if (const auto code = send_start(context, *client, start); code != ExitCode::ok) {
-            return code;
-        }
-        summary["engine"] = choice->engine;
-        summary["model"] = active_model(*client);
-        if (const auto code = first_answer(context, *client, *running, summary);
-            code != ExitCode::ok) {
+    if (!cloud_only) {
+        const auto code =
+            bring_backend_up(context, *client, *running, std::move(choice), options, summary);
+        if (code != ExitCode::ok) {
             return code;
         }
     }

@@ -11,6 +11,7 @@
 #include "app/commands.hpp"
 #include "app/commands_blocking.hpp"
 #include "app/commands_engines.hpp"
+#include "app/commands_json.hpp"
 #include "app/machine.hpp"
 #include "config/boot_config.hpp"
 #include "hardware/hardware_file.hpp"
@@ -74,24 +75,19 @@ std::string bytes_or_dash(const Json& object, const char* key) {
 }
 
 void print_machine(Terminal& terminal, const Json& machine) {
-    const auto cpu = machine.find("cpu");
-    std::string model = "unknown";
-    if (cpu != machine.end() && cpu->is_object()) {
-        const auto it = cpu->find("model");
-        model = it != cpu->end() && it->is_string() ? it->get<std::string>() : model;
-    }
+    const std::string model = text_in(object_in(machine, "cpu"), "model", "unknown");
     terminal.line(
-        printable(fmt::format("CPU    {}, {} cores usable", model, machine.value("cpu_cores", 0)))
+        printable(fmt::format("CPU    {}, {} cores usable", model, count_in(machine, "cpu_cores")))
     );
     terminal.line(fmt::format(
         "RAM    {}, {} free", bytes_or_dash(machine, "ram_bytes"),
         bytes_or_dash(machine, "ram_available_bytes")
     ));
     terminal.line(fmt::format("Disk   {} free", bytes_or_dash(machine, "disk_free_bytes")));
-    const Json gpus = machine.value("gpus", Json::array());
+    const Json& gpus = array_in(machine, "gpus");
     for (const Json& gpu : gpus) {
         terminal.line(printable(fmt::format(
-            "GPU {}  {}, {}", gpu.value("index", 0), gpu.value("name", "unknown"),
+            "GPU {}  {}, {}", count_in(gpu, "index"), text_in(gpu, "name", "unknown"),
             bytes_or_dash(gpu, "vram_bytes")
         )));
     }
@@ -170,8 +166,8 @@ Check check_daemon(CommandContext& context, const std::string& data_dir) {
     return {
         "daemon", Verdict::ok,
         fmt::format(
-            "process {} runs, backend {} is {}.", running->pid, status->value("backend", "none"),
-            status->value("state", "unknown")
+            "process {} runs, backend {} is {}.", running->pid, text_in(*status, "backend", "none"),
+            text_in(*status, "state", "unknown")
         )
     };
 }
@@ -283,19 +279,19 @@ ExitCode engines_command(CommandContext& context) {
         context.terminal.line(json_line(*engines));
         return ExitCode::ok;
     }
-    for (const Json& engine : engines->value("backends", Json::array())) {
-        const bool can = engine.value("can_run", false);
+    for (const Json& engine : array_in(*engines, "backends")) {
+        const bool can = flag_in(engine, "can_run") == Flag::on;
         std::string line = fmt::format(
-            "{:<10} {:<10} {}", engine.value("backend", ""),
-            engine.value("running", false)     ? "running"
-            : engine.value("installed", false) ? "installed"
-            : can                              ? "can run"
-                                               : "cannot run",
-            can ? engine.value("program", "") : engine.value("why_not", "")
+            "{:<10} {:<10} {}", text_in(engine, "backend"),
+            flag_in(engine, "running") == Flag::on     ? "running"
+            : flag_in(engine, "installed") == Flag::on ? "installed"
+            : can                                      ? "can run"
+                                                       : "cannot run",
+            can ? text_in(engine, "program") : text_in(engine, "why_not")
         );
         context.terminal.line(printable(line));
-        if (!can && engine.contains("remedy")) {
-            context.terminal.line("           " + printable(engine.value("remedy", "")));
+        if (!can) {
+            context.terminal.line("           " + printable(text_in(engine, "remedy")));
         }
     }
     return ExitCode::ok;

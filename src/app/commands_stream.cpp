@@ -10,6 +10,7 @@
 
 #include "app/commands.hpp"
 #include "app/commands_blocking.hpp"
+#include "app/commands_json.hpp"
 #include "net/sse.hpp"
 
 namespace nova::app {
@@ -46,6 +47,9 @@ public:
         if (error_) {
             return std::unexpected<Error>{*error_};
         }
+        if (!answered_) {
+            return fail(ErrorCode::upstream_failed, "The engine sent an empty answer.");
+        }
         if (first_) {
             result_.first_token_s = seconds_between(asked_at_, *first_);
             const double took = seconds_between(*first_, last_);
@@ -63,37 +67,24 @@ private:
         if (!event || !event->is_object()) {
             return;
         }
-        if (event->contains("error")) {
-            error_ = error_of_answer(502, data);
+        if (const auto error = event->find("error"); error != event->end() && !error->is_null()) {
+            error_ = error_of_answer(policy(ErrorCode::upstream_failed).http_status, data);
             return;
         }
-        result_.model = event->value("model", result_.model);
-        const auto choices = event->find("choices");
-        if (choices != event->end() && choices->is_array() && !choices->empty()) {
-            take_delta((*choices)[0]);
+        answered_ = true;
+        result_.model = text_in(*event, "model", result_.model);
+        const Json& choices = array_in(*event, "choices");
+        if (!choices.empty()) {
+            take_text(text_in(object_in(choices[0], "delta"), "content"));
         }
-        const auto usage = event->find("usage");
-        if (usage != event->end() && usage->is_object()) {
-            result_.tokens = usage->value("completion_tokens", result_.tokens);
-        }
+        result_.tokens = count_in(object_in(*event, "usage"), "completion_tokens", result_.tokens);
         // llama.cpp measures itself, without our way in between.
-        const auto timings = event->find("timings");
-        if (timings != event->end() && timings->is_object()) {
-            result_.tokens_per_s = timings->value("predicted_per_second", 0.0);
-            result_.tokens = timings->value("predicted_n", result_.tokens);
-        }
+        const Json& timings = object_in(*event, "timings");
+        result_.tokens_per_s = number_in(timings, "predicted_per_second", result_.tokens_per_s);
+        result_.tokens = count_in(timings, "predicted_n", result_.tokens);
     }
 
-    void take_delta(const Json& choice) {
-        const auto delta = choice.find("delta");
-        if (delta == choice.end() || !delta->is_object()) {
-            return;
-        }
-        const auto content = delta->find("content");
-        if (content == delta->end() || !content->is_string()) {
-            return;
-        }
-        const auto& text = content->get_ref<const std::string&>();
+    void take_text(const std::string& text) {
         if (text.empty()) {
             return;
         }
@@ -114,6 +105,7 @@ private:
     std::optional<TimePoint> first_;
     TimePoint last_{};
     std::uint64_t pieces_ = 0;
+    bool answered_ = false;  // some event of an answer came
     ChatResult result_;
     std::optional<Error> error_;
 };
@@ -123,15 +115,15 @@ Result<std::string> ready_model(ControlClient& client) {
     if (!status) {
         return propagate(status);
     }
-    const auto model = status->find("active_model");
-    if (model == status->end() || !model->is_string()) {
+    std::string model = text_in(*status, "active_model");
+    if (model.empty()) {
         return fail(
             ErrorCode::precondition,
-            fmt::format("No model is ready (state: {}).", status->value("state", "unknown")),
+            fmt::format("No model is ready (state: {}).", text_in(*status, "state", "unknown")),
             "Start one, for example: nova up"
         );
     }
-    return model->get<std::string>();
+    return model;
 }
 
 Result<std::string> prompt_of(const ChatOptions& options, Terminal& terminal) {
@@ -173,15 +165,11 @@ Json chat_body(const ChatOptions& options) {
 }
 
 std::string event_line(const Json& event, const std::string& type) {
-    std::string line = event.value("at", std::string{}) + "  " + type;
-    const auto data = event.find("data");
-    if (data == event.end() || !data->is_object()) {
-        return line;
-    }
+    std::string line = text_in(event, "at") + "  " + type;
+    const Json& data = object_in(event, "data");
     for (const char* key : {"backend", "kind", "target", "state", "phase", "model", "detail"}) {
-        const auto value = data->find(key);
-        if (value != data->end() && value->is_string()) {
-            line += fmt::format("  {}={}", key, value->get_ref<const std::string&>());
+        if (const std::string text = text_in(data, key); !text.empty()) {
+            line += fmt::format("  {}={}", key, text);
         }
     }
     return printable(line);

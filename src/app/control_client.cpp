@@ -317,6 +317,8 @@ Error error_of_answer(int status, std::string_view body) {
     const auto inner = value->find("error");  // the gateway's shape
     if (inner != value->end() && inner->is_object()) {
         told = &*inner;
+    } else if (inner != value->end() && inner->is_string()) {
+        error.message = inner->get<std::string>();  // Ollama's
     }
     JsonReader reader{*told, "error"};
     const auto sentence = reader.text(told == &*value ? "detail" : "message");

@@ -16,7 +16,11 @@ protected:
     BootConfigTest() {
         std::filesystem::create_directories(folder_);
         inputs_.default_config_file = folder_ / "absent.toml";
-        inputs_.environment = {{"HOME", "/home/somebody"}};
+<<<<<<< HEAD
+        inputs_.environment = {{"HOME", "/srv/somebody"}};
+=======
+        inputs_.environment = {{"HOME", "/h"}};
+>>>>>>> control
         inputs_.cores = 4;
     }
 
@@ -36,7 +40,11 @@ protected:
 TEST_F(BootConfigTest, HasDefaultsForEverything) {
     const auto config = load_boot_config(inputs_);
     ASSERT_TRUE(config) << config.error().message;
-    EXPECT_EQ(config->data_dir.value, "/home/somebody/.local/share/nova");
+<<<<<<< HEAD
+    EXPECT_EQ(config->data_dir.value, "/srv/somebody/.local/share/nova");
+=======
+    EXPECT_EQ(config->data_dir.value, "/h/.local/share/nova");
+>>>>>>> control
     EXPECT_EQ(config->gateway_listen.value.text(), "127.0.0.1:8001");
     EXPECT_EQ(config->control_listen.value.text(), "127.0.0.1:8888");
     EXPECT_EQ(config->workers.value, 4U);

@@ -187,6 +187,25 @@ void read_option_argv(Section& top, const Json* object, std::string_view file, E
     }
 }
 
+void read_command(Section& top, std::string_view file, EngineSpec& spec) {
+    JsonReader& in = top.reader();
+    spec.programs = top.texts("programs");
+    spec.program_argv = top.texts("program_argv");
+    spec.container_argv = top.texts("container_argv");
+    spec.argv = top.templates("argv");
+    spec.multi_gpu_argv = top.templates("multi_gpu_argv");
+    read_option_argv(top, in.object("option_argv"), file, spec);
+    spec.option_defaults = top.text_map("option_defaults");
+    for (const auto& [name, text] : spec.option_defaults) {
+        top.check_option("option_defaults", name);
+        top.check_template("option_defaults", text);
+    }
+    spec.env = top.text_map("env");
+    for (const auto& [name, text] : spec.env) {
+        top.check_template("env", text);
+    }
+}
+
 }  // namespace
 
 std::string_view word(Protocol protocol) {
@@ -256,21 +275,7 @@ Result<EngineSpec> engine_spec_from(const Json& value, std::string_view file) {
     if (models != word(spec.models)) {
         top.complain("models_per_instance", "must be one or many");
     }
-    spec.programs = top.texts("programs");
-    spec.program_argv = top.texts("program_argv");
-    spec.container_argv = top.texts("container_argv");
-    spec.argv = top.templates("argv");
-    spec.multi_gpu_argv = top.templates("multi_gpu_argv");
-    read_option_argv(top, in.object("option_argv"), file, spec);
-    spec.option_defaults = top.text_map("option_defaults");
-    for (const auto& [name, text] : spec.option_defaults) {
-        top.check_option("option_defaults", name);
-        top.check_template("option_defaults", text);
-    }
-    spec.env = top.text_map("env");
-    for (const auto& [name, text] : spec.env) {
-        top.check_template("env", text);
-    }
+    read_command(top, file, spec);
     spec.api_key_env = in.text("api_key_env").value_or("");
     spec.images = top.text_map("images");
     const std::int64_t port = in.integer("container_port").value_or(0);

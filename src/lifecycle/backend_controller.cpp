@@ -137,14 +137,7 @@ Task<void> BackendController::handle(Item item) {
         ports_.log.error("backend.store", {{"error", committed.error().message}});
     }
     if (item.waiting) {
-        item.waiting->answer = Accepted{
-            .operation = operation_ ? operation_->id : OperationId{},
-            .generation = state_.wish      ? state_.wish->generation
-                          : state_.desired ? state_.desired->generation
-                                           : Generation{state_.counter},
-            .already = draft.changed.empty()
-        };
-        item.waiting->done.cancel();
+        answer(*item.waiting, !draft.changed.empty());
     }
     if (adopted) {
         adopt();
@@ -153,18 +146,33 @@ Task<void> BackendController::handle(Item item) {
         perform(effect);
     }
     if (before != state_.phase) {
-        ports_.log.info(
-            "backend.phase", {{"slot", options_.slot.value},
-                              {"from", std::string{name(before)}},
-                              {"to", std::string{name(state_.phase)}},
-                              {"error", state_.error ? state_.error->error.detail : ""}}
-        );
-        since_ = ports_.clock.wall_now();
-        loading_.reset();
-        tasks_.spawn("refresh view", refresh_view());
+        phase_changed(before);
     }
     forget_unused_specs();
     schedule_tick();
+}
+
+void BackendController::answer(Waiting& waiting, bool opened) const {
+    waiting.answer = Accepted{
+        .operation = operation_ ? operation_->id : OperationId{},
+        .generation = state_.wish      ? state_.wish->generation
+                      : state_.desired ? state_.desired->generation
+                                       : Generation{state_.counter},
+        .already = !opened
+    };
+    waiting.done.cancel();
+}
+
+void BackendController::phase_changed(Phase before) {
+    ports_.log.info(
+        "backend.phase", {{"slot", options_.slot.value},
+                          {"from", std::string{name(before)}},
+                          {"to", std::string{name(state_.phase)}},
+                          {"error", state_.error ? state_.error->error.detail : ""}}
+    );
+    since_ = ports_.clock.wall_now();
+    loading_.reset();
+    tasks_.spawn("refresh view", refresh_view());
 }
 
 // One sleeper per due time is enough; those that wake early for nothing do no harm.

@@ -90,6 +90,8 @@ private:
     Task<void> wait_for_item();
     Task<void> load_record();
     Task<void> handle(Item item);
+    void answer(Waiting& waiting, bool opened) const;
+    void phase_changed(Phase before);
     void schedule_tick();
     Task<void> tick_at(TimePoint time);
     Task<Result<Accepted>> ask(Item item);

@@ -9,6 +9,29 @@
 
 namespace nova::lifecycle {
 
+// Reports when it is destroyed: a body that is cancelled before it began is dropped without
+// running.
+class Lane::Report {
+public:
+    Report(Lane& lane, std::shared_ptr<Run> run, Event otherwise)
+        : end{std::move(otherwise)}, lane_{lane}, run_{std::move(run)} {}
+
+    Report(const Report&) = delete;
+    Report& operator=(const Report&) = delete;
+
+    ~Report() {
+        if (!run_->abandoned) {
+            lane_.report_(std::move(end));
+        }
+    }
+
+    Event end;
+
+private:
+    Lane& lane_;
+    std::shared_ptr<Run> run_;
+};
+
 Lane::Lane(asio::any_io_executor executor, Clock& clock, std::function<void(Event)> report)
     : executor_{std::move(executor)}, clock_{clock}, report_{std::move(report)} {}
 
@@ -20,7 +43,8 @@ void Lane::run(std::string name, Task<Event> body, Event otherwise, Deadline dea
     if (deadline.at != TimePoint::max()) {
         run->tasks->spawn(name + " watchdog", watch(run, deadline));
     }
-    run->tasks->spawn(std::move(name), guard(run, std::move(body), std::move(otherwise)));
+    auto report = std::make_unique<Report>(*this, run, std::move(otherwise));
+    run->tasks->spawn(std::move(name), guard(run, std::move(body), std::move(report)));
 }
 
 void Lane::cancel() {
@@ -44,19 +68,16 @@ Task<void> Lane::join() {
     runs_.clear();
 }
 
-Task<void> Lane::guard(std::shared_ptr<Run> run, Task<Event> body, Event otherwise) {
-    Event result = std::move(otherwise);
+Task<void> Lane::guard(std::shared_ptr<Run> run, Task<Event> body, std::unique_ptr<Report> report) {
     try {
-        result = co_await std::move(body);
+        report->end = co_await std::move(body);
     } catch (const boost::system::system_error& e) {
         if (e.code() != asio::error::operation_aborted) {
             throw;
         }
     }
-    if (!run->abandoned) {
-        report_(std::move(result));
-    }
-    end_soon(run);  // the watchdog has nothing left to watch
+    report.reset();
+    end_soon(std::move(run));  // the watchdog has nothing left to watch
 }
 
 Task<void> Lane::watch(std::shared_ptr<Run> run, Deadline deadline) {

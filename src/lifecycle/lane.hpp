@@ -8,7 +8,7 @@
 
 #include "core/deadline.hpp"
 #include "core/task_group.hpp"
-#include "lifecycle/backend_state.hpp"
+#include "lifecycle/backend_event.hpp"
 
 namespace nova::lifecycle {
 
@@ -31,7 +31,8 @@ private:
         bool abandoned = false;
     };
 
-    Task<void> guard(std::shared_ptr<Run> run, Task<Event> body, Event otherwise);
+    class Report;
+    Task<void> guard(std::shared_ptr<Run> run, Task<Event> body, std::unique_ptr<Report> report);
     Task<void> watch(std::shared_ptr<Run> run, Deadline deadline);
     void end_soon(std::shared_ptr<Run> run);
     void reap();

@@ -115,8 +115,12 @@ struct Plan {
     std::vector<std::string> loading_progress;  // log fragments that show loading goes on
 };
 
-using Planner = std::function<Result<
-    Plan>(const engine::BackendSpec&, const engine::ResolvedModel&, const runtime::InstanceIdentity&)>;
+// clang-format off: it would not break this line
+using Planner = std::function<Result<Plan>(
+    const engine::BackendSpec&, const engine::ResolvedModel&,
+    const runtime::InstanceIdentity&
+)>;
+// clang-format on
 
 // The driver for a kind; nullptr when this machine has none.
 using DriverTable = std::function<runtime::RuntimeDriver*(runtime::RuntimeKind)>;

@@ -32,7 +32,7 @@
 #include <variant>
 #include <vector>
 
-#include "lifecycle/backend_state.hpp"
+#include "lifecycle/backend_event.hpp"
 
 namespace nova::lifecycle {
 

@@ -15,16 +15,11 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "lifecycle/explorer_world.hpp"
 #include "lifecycle/transition.hpp"
 
 namespace nova::lifecycle {
 namespace {
-
-using std::chrono::seconds;
-
-// Two lengths of time only, so that the states are few; the rules do not know the numbers.
-constexpr seconds kUnit{30};
-constexpr std::chrono::nanoseconds kMoment{1};
 
 constexpr std::size_t kAll = std::numeric_limits<std::size_t>::max();
 
@@ -58,32 +53,6 @@ Failure failure(bool terminal) {
         .terminal = terminal, .error = {.code = "x", .detail = "x", .remedy = {}, .log_excerpt = {}}
     };
 }
-
-struct WorldInstance {
-    Generation generation;
-    SpecHash host;
-    bool dead = false;
-};
-
-struct World {
-    TimePoint now{std::chrono::hours{1}};
-    std::vector<WorldInstance> instances;
-    std::optional<Generation> open_to;   // what the gateway may admit requests to
-    std::optional<Generation> lease_on;  // a request is inside that one
-    std::optional<Effect> work;          // pending in lane one
-    bool work_cancelled = false;
-    std::optional<Target> prepare;
-    bool prepare_cancelled = false;
-    std::optional<Generation> probe;
-    std::optional<Generation> operation;  // accepted, no outcome yet
-};
-
-struct Node {
-    BackendState state;
-    World world;
-};
-
-std::string key_of(const Node& node);
 
 class Explorer {
 public:
@@ -529,64 +498,6 @@ void Explorer::run() {
         check(good, "a healthy world reaches what is wanted");
         successors(node);
     }
-}
-
-// A state without names and absolute times: equal keys behave alike.
-std::string key_of(const Node& node) {
-    const BackendState& s = node.state;
-    const World& w = node.world;
-    std::vector<std::uint64_t> names;
-    const auto name = [&](const std::optional<Generation>& generation) -> std::size_t {
-        if (!generation) {
-            return 0;
-        }
-        const auto at = std::ranges::find(names, generation->value);
-        if (at == names.end()) {
-            names.push_back(generation->value);
-            return names.size();
-        }
-        return static_cast<std::size_t>(at - names.begin()) + 1;
-    };
-    const auto at = [&](const std::optional<Target>& t) {
-        return t ? fmt::format("{}{}", t->spec.value, name(t->generation)) : std::string{"-"};
-    };
-    const auto in = [&](TimePoint time) {
-        return std::max<std::int64_t>(0, std::chrono::duration_cast<seconds>(time - w.now).count());
-    };
-    std::string key = fmt::format(
-        "{}|{}|{}|{}|{}|{}{}|{}{}|{}{}{}|", at(s.desired), at(s.before),
-        s.last_good ? s.last_good->spec.value : "-",
-        name(s.wish ? std::optional{s.wish->generation} : std::nullopt),
-        s.prepared ? s.prepared->value : "-", at(s.preparing), s.cancelling_preparation, s.listed,
-        s.strays, s.adopted_index ? static_cast<int>(*s.adopted_index) : -1,
-        static_cast<int>(s.traffic), s.traffic == Traffic::closed ? "" : s.published.value
-    );
-    if (s.running) {
-        const Running& r = *s.running;
-        key += fmt::format(
-            "R{}:{}:{}{}{}{}{}{}{}{}f{}d{}|", at(r.target), name(r.generation), r.adopted, r.up,
-            r.ready, r.gone, r.drained, r.proven, r.loaded ? r.loaded->value : "-",
-            r.broken ? 1 + static_cast<int>(r.broken->terminal) : 0, std::min(r.stop_failures, 1U),
-            r.ready ? 0 : in(r.start_deadline)
-        );
-    }
-    const bool serving = s.running && s.ready_since;
-    key += fmt::format(
-        "{}{}{}|{}|{}|{}{}{}{}|{}|{}|{}|{}|{}|", static_cast<int>(s.busy), s.cancelling,
-        s.timed_out, at(s.loading), name(s.probing), std::min(s.attempts, 2U), s.row_began_ready,
-        s.strikes, s.given_up, in(s.pause_until), s.retry_at ? in(*s.retry_at) : -1,
-        s.running ? in(s.next_probe_at) : 0, s.busy == Work::load ? in(s.load_deadline) : 0,
-        serving && s.attempts > 0 ? in(*s.ready_since + kUnit) : -1
-    );
-    for (const WorldInstance& i : w.instances) {
-        key += fmt::format("W{}{}{}", name(i.generation), i.host.value, i.dead);
-    }
-    key += fmt::format(
-        "|{}|{}|{}|{}{}|{}{}|{}", name(w.open_to), name(w.lease_on), name(w.probe),
-        w.work ? static_cast<int>(w.work->index()) : -1, w.work_cancelled, at(w.prepare),
-        w.prepare_cancelled, name(w.operation)
-    );
-    return key;
 }
 
 void print(const Explorer& explorer, std::string_view world) {

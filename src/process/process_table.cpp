@@ -90,7 +90,7 @@ std::optional<std::string> environment_of(std::int64_t pid, std::string_view wan
             // What was read may be from before it was seen outside of exec.
             return read_proc(path);
         }
-        ::nanosleep(&kExecPause, nullptr);
+        ::nanosleep(&kExecPause, nullptr);  // tidy-allow(sleep): exec has no event to wait for
         text = read_proc(path);
     }
     return text;

@@ -177,16 +177,17 @@ Task<void> stream_events(net::Exchange& exchange, EventSource source, std::strin
         {"X-Accel-Buffering", "no"},  // nginx would hold events back otherwise
     }};
     exchange.begin(200, kHeaders, std::nullopt);
-    if (const auto written = co_await exchange.write(net::sse_event("hello", hello)); !written) {
-        co_return;
+    std::optional<std::uint64_t> sent;
+    if (co_await exchange.write(net::sse_event("hello", hello))) {
+        sent = 0;
     }
-    std::optional<std::uint64_t> sent = 0;
-    if (since->has_value()) {
+    if (sent && since->has_value()) {
         sent = co_await replay(exchange, source, **since);
     }
     if (sent) {
         co_await live(exchange, subscription, source, *sent);
     }
+    exchange.abort();  // the stream has no end of its own: its reader left, or was cut
 }
 
 }  // namespace nova::recovery

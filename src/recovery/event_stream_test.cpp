@@ -152,6 +152,8 @@ TEST_F(EventStreamTest, EndsWhenTheClientLeaves) {
     exchange.client_leaves();
     poll();
     EXPECT_EQ(tasks_.running(), 0U);
+    EXPECT_TRUE(exchange.aborted);  // without an end of its own it would read as a broken handler
+    EXPECT_FALSE(exchange.watched());
 }
 
 TEST_F(EventStreamTest, RefusesAnIdItDidNotGive) {

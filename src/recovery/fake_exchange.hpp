@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -10,6 +11,8 @@
 #include "recovery/dto.hpp"
 
 namespace nova::recovery {
+
+using Fields = std::span<const net::HeaderView>;
 
 class FakeExchange final : public net::Exchange {
 public:
@@ -46,8 +49,7 @@ public:
     }
 
     Task<Result<void>>
-    respond(int with_status, std::string_view, std::string_view text, std::span<const net::HeaderView>)
-        override {
+    respond(int with_status, std::string_view, std::string_view text, Fields) override {
         status = with_status;
         sent = text;
         co_return Result<void>{};
@@ -60,8 +62,7 @@ public:
         co_return Result<void>{};
     }
 
-    void begin(int with_status, std::span<const net::HeaderView>, std::optional<std::uint64_t>)
-        override {
+    void begin(int with_status, Fields, std::optional<std::uint64_t>) override {
         status = with_status;
     }
 

@@ -107,6 +107,7 @@ Task<void> follow_log(
             sent = co_await exchange.write(fresh);
         }
     }
+    exchange.abort();  // a log has no end; its reader left
 }
 
 }  // namespace nova::recovery

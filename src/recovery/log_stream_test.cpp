@@ -56,6 +56,7 @@ TEST(FollowLog, WritesNewLinesUntilTheClientLeaves) {
     context.restart();
     context.poll();
     EXPECT_EQ(tasks.running(), 0U);
+    EXPECT_TRUE(exchange.aborted);
     EXPECT_FALSE(exchange.watched());
 }
 

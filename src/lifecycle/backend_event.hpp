@@ -1,0 +1,115 @@
+// Everything that can happen to a slot.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <variant>
+#include <vector>
+
+#include "lifecycle/backend_state.hpp"
+
+namespace nova::lifecycle {
+
+struct Booted {};
+
+struct Wished {
+    std::optional<Target> target;  // generation is given by the machine
+};
+
+struct CancelWished {
+    Generation generation;
+};
+
+struct Leaving {};
+
+struct FoundInstance {
+    SpecHash host;
+    Generation generation;
+    bool alive = false;
+};
+
+struct Listed {
+    std::vector<FoundInstance> found;
+};
+
+struct ListFailed {};
+
+struct Swept {};
+
+struct SweepFailed {};
+
+struct Prepared {
+    SpecHash spec;
+};
+
+struct PrepareFailed {
+    SpecHash spec;
+    Failure failure;
+};
+
+struct Started {
+    Generation generation;
+    std::chrono::nanoseconds start_limit{};  // of this engine; the policy's where that is longer
+};
+
+// The instance may exist all the same: it is stopped before anything else happens.
+struct StartFailed {
+    Generation generation;
+    Failure failure;
+};
+
+struct Probed {
+    enum class Verdict : std::uint8_t { ready, loading, failed };
+    Generation generation;
+    Verdict verdict = Verdict::failed;
+};
+
+// Loading goes on: bytes, log lines or a percentage moved since the last time.
+struct Progressed {
+    Generation generation;
+};
+
+struct Loaded {
+    SpecHash spec;
+};
+
+struct LoadFailed {
+    SpecHash spec;
+    Failure failure;
+};
+
+struct Published {};
+
+struct PublishFailed {};
+
+struct Drained {
+    std::size_t left = 0;
+};
+
+struct CutDone {};
+
+struct Exited {
+    Generation generation;
+    Failure failure;
+};
+
+// reading: what its log says about why it had to go; empty when it says nothing.
+struct Stopped {
+    Generation generation;
+    std::optional<Failure> reading;
+};
+
+struct StopFailed {
+    Generation generation;
+};
+
+struct Tick {};
+
+using Event = std::variant<
+    Booted, Wished, CancelWished, Leaving, Listed, ListFailed, Swept, SweepFailed, Prepared,
+    PrepareFailed, Started, StartFailed, Probed, Progressed, Loaded, LoadFailed, Published,
+    PublishFailed, Drained, CutDone, Exited, Stopped, StopFailed, Tick>;
+
+}  // namespace nova::lifecycle

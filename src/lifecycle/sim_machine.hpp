@@ -1,0 +1,192 @@
+// A machine, an engine, weights and a gateway of plain values, for tests of the controller.
+#pragma once
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "lifecycle/backend_controller.hpp"
+#include "store/memory_store.hpp"
+
+namespace nova::lifecycle {
+
+using runtime::InstanceHandle;
+
+// What runs on the machine; outlives a nova.
+struct SimMachine {
+    struct Instance {
+        InstanceHandle handle;
+        bool running = true;
+        bool answers = true;
+        bool broken = false;
+        std::string api_key;
+    };
+
+    std::vector<Instance> instances;
+    std::size_t most_at_once = 0;
+    bool deaf = false;                       // nothing answers
+    std::vector<std::string> broken_models;  // exit at once, with a telling log
+    std::uint16_t next_port = 20'000;
+
+    std::size_t running() const {
+        return static_cast<std::size_t>(std::ranges::count_if(instances, [](const Instance& i) {
+            return i.running;
+        }));
+    }
+};
+
+class SimRuntime final : public runtime::RuntimeDriver {
+public:
+    SimRuntime(SimMachine& machine, Clock& clock) : machine_{machine}, clock_{clock} {}
+
+    Task<Result<runtime::Fingerprint>> fingerprint() override {
+        co_return runtime::Fingerprint{.usable = true, .detail = {}};
+    }
+
+    Task<Result<void>> prepare(runtime::InstanceSpec, runtime::ProgressSink) override {
+        co_return Result<void>{};
+    }
+
+    Task<Result<InstanceHandle>> start(runtime::InstanceSpec spec) override {
+        co_await clock_.sleep_for(Milliseconds{20});
+        InstanceHandle handle;
+        handle.identity = spec.identity;
+        handle.name = spec.name;
+        handle.endpoint = {.host = "127.0.0.1", .port = machine_.next_port++, .tls = false};
+        const bool broken = std::ranges::find(machine_.broken_models, spec.argv.front()) !=
+                            machine_.broken_models.end();
+        machine_.instances.push_back(
+            {.handle = handle,
+             .running = !broken,
+             .answers = true,
+             .broken = broken,
+             .api_key = spec.env["KEY"]}
+        );
+        machine_.most_at_once = std::max(machine_.most_at_once, machine_.running());
+        co_return handle;
+    }
+
+    Task<Result<runtime::InstanceStatus>> inspect(InstanceHandle handle) override {
+        const auto* instance = find(handle);
+        using State = runtime::InstanceStatus::State;
+        co_return runtime::InstanceStatus{
+            .state = instance && instance->running ? State::running : State::gone, .exit = {}
+        };
+    }
+
+    Task<Result<runtime::ExitStatus>> wait(InstanceHandle handle) override {
+        for (const auto* i = find(handle); i != nullptr && i->running; i = find(handle)) {
+            co_await clock_.sleep_for(Milliseconds{200});
+        }
+        runtime::ExitStatus status;
+        status.code = 1;
+        co_return status;
+    }
+
+    Task<Result<void>> stop(InstanceHandle handle, Force) override {
+        ++stops;
+        co_await clock_.sleep_for(Milliseconds{100});
+        std::erase_if(machine_.instances, [&](const auto& i) { return i.handle == handle; });
+        co_return Result<void>{};
+    }
+
+    Task<Result<std::vector<runtime::OwnedInstance>>> list_owned(InstallId, SlotName) override {
+        std::vector<runtime::OwnedInstance> owned;
+        for (const auto& instance : machine_.instances) {
+            using State = runtime::InstanceStatus::State;
+            const State state = instance.running ? State::running : State::gone;
+            owned.push_back({instance.handle, {.state = state, .exit = {}}});
+        }
+        co_return owned;
+    }
+
+    Task<Result<std::string>> log_tail(InstanceHandle handle, Bytes) override {
+        const auto* instance = find(handle);
+        co_return std::string{
+            instance != nullptr && instance->broken
+                ? "loading\ntensor 'x' data is not within the file bounds, model is corrupted\n"
+                : "all is well\n"
+        };
+    }
+
+    Task<Result<runtime::ExecOutput>>
+    exec(InstanceHandle, std::vector<std::string>, Deadline) override {
+        co_return runtime::ExecOutput{};
+    }
+
+    std::size_t stops = 0;
+
+private:
+    const SimMachine::Instance* find(const InstanceHandle& handle) const {
+        const auto at =
+            std::ranges::find(machine_.instances, handle, &SimMachine::Instance::handle);
+        return at == machine_.instances.end() ? nullptr : &*at;
+    }
+
+    SimMachine& machine_;
+    Clock& clock_;
+};
+
+class SimEngine final : public EngineClient {
+public:
+    SimEngine(SimMachine& machine, Clock& clock) : machine_{machine}, clock_{clock} {}
+
+    Task<ProbeResult> probe(ProbeTarget target, Deadline deadline) override {
+        ++probes;
+        for (const auto& instance : machine_.instances) {
+            if (instance.handle.endpoint == target.endpoint && instance.running && !machine_.deaf) {
+                if (!instance.answers) {
+                    co_await clock_.sleep_until(deadline.at);
+                    co_return ProbeResult{};
+                }
+                // An adopted engine keeps the key it was started with.
+                const bool known =
+                    target.auth_header_value.reveal() == "Bearer " + instance.api_key;
+                co_return ProbeResult{
+                    .verdict = known ? ProbeResult::Verdict::ready : ProbeResult::Verdict::failed,
+                    .detail = {},
+                    .progress = {}
+                };
+            }
+        }
+        co_return ProbeResult{
+            .verdict = ProbeResult::Verdict::refused, .detail = {}, .progress = {}
+        };
+    }
+
+    Task<Result<ServedModels>> models(ProbeTarget, Deadline) override {
+        co_return ServedModels{.ids = {"model"}, .known = true};
+    }
+
+    Task<Result<void>> load(ProbeTarget, engine::ResolvedModel, runtime::ProgressSink) override {
+        co_return Result<void>{};
+    }
+
+    std::size_t probes = 0;
+
+private:
+    SimMachine& machine_;
+    Clock& clock_;
+};
+
+class SimWeights final : public Weights {
+public:
+    explicit SimWeights(Clock& clock) : clock_{clock} {}
+
+    Task<Result<engine::ResolvedModel>>
+    ensure(engine::BackendSpec spec, runtime::ProgressSink progress) override {
+        progress({.step = "weights", .detail = {}, .done = {1}, .total = Bytes{2}});
+        co_await clock_.sleep_for(takes);
+        if (spec.model.value == "missing") {
+            co_return fail(ErrorCode::not_found, "There is no model missing.", "Choose another.");
+        }
+        co_return engine::ResolvedModel{.id = spec.model, .path = "/m", .size = {2}};
+    }
+
+    Milliseconds takes{50};
+
+private:
+    Clock& clock_;
+};
+
+}  // namespace nova::lifecycle
