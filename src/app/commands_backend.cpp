@@ -1,4 +1,5 @@
 // start, switch, stop, status, operations: wishes and what becomes of them.
+#include <array>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
@@ -125,6 +126,21 @@ Error error_of_operation(const Json& operation) {
     if (const auto code = error_code_from(error.word)) {
         error.code = *code;
         error.word.clear();
+        return error;
+    }
+    // An operation keeps the finer word alone; what it means for a script is in the exit code.
+    constexpr std::array<std::pair<std::string_view, ErrorCode>, 6> kFiner{
+        {{"model_file_not_found", ErrorCode::not_found},
+         {"model_file_not_gguf", ErrorCode::unprocessable},
+         {"model_file_damaged", ErrorCode::unprocessable},
+         {"program_not_found", ErrorCode::precondition},
+         {"library_missing", ErrorCode::precondition},
+         {"port_in_use", ErrorCode::precondition}}
+    };
+    for (const auto& [word, code] : kFiner) {
+        if (word == error.word) {
+            error.code = code;
+        }
     }
     return error;
 }

@@ -314,10 +314,7 @@ Task<Result<void>> Daemon::run() {
     if (!bound) {
         co_return propagate(bound);
     }
-    plane_->start();
-    controlling_.spawn("controller", controller_->run());
-    tasks_.spawn("control accept", control_->run());
-    tasks_.spawn("hardware", detect_hardware());
+    // Before anything answers: who finds the gateway alive finds this file as well.
     const nlohmann::json runtime{
         {"pid", getpid()},
         {"gateway", gateway_at_.text()},
@@ -329,6 +326,10 @@ Task<Result<void>> Daemon::run() {
     if (!written) {
         log_.warn("nova.runtime_file", {{"detail", written.error().message}});
     }
+    plane_->start();
+    controlling_.spawn("controller", controller_->run());
+    tasks_.spawn("control accept", control_->run());
+    tasks_.spawn("hardware", detect_hardware());
     log_.info(
         "nova.ready", {{"version", std::string{kVersion}},
                        {"gateway", "http://" + gateway_at_.text()},

@@ -355,6 +355,9 @@ void BackendController::forget_unused_specs() {
             used.insert(*state_.running->loaded);
         }
     }
+    if (state_.prepared) {  // wanted again, it starts without being prepared a second time
+        used.insert(*state_.prepared);
+    }
     for (const Item& item : queue_) {
         if (item.spec) {
             used.insert(engine::hash_of(*item.spec));

@@ -328,7 +328,8 @@ wish_from(const std::string& engine, const StartRequest& request, const BackendS
     if (!spec.url.empty() || !request.auth_header.empty()) {
         return fail(
             ErrorCode::unprocessable,
-            fmt::format("url and auth_header belong to custom, not to {}.", engine)
+            fmt::format("url and auth_header belong to custom, not to {}.", engine),
+            "Leave them out, or start custom."
         );
     }
     if (spec.model.value.empty() && before != nullptr) {

@@ -165,11 +165,12 @@ Result<std::string> ProcessDriver::find(const std::string& program) const {
             "Check the path, and that the file may be executed."
         );
     }
-    return fail(
-        ErrorCode::not_found,
-        fmt::format("The program {} is neither in {}.", program, fmt::join(search_, " nor in ")),
-        fmt::format("Install {}, or put the folder it lies in on PATH.", program)
-    );
+    return fail(Error{
+        .code = ErrorCode::not_found,
+        .message = fmt::format("The program {} is not in {}.", program, fmt::join(search_, ", ")),
+        .word = "program_not_found",
+        .remedy = fmt::format("Install {}, or put the folder it lies in on PATH.", program),
+    });
 }
 
 Task<Result<void>> ProcessDriver::prepare(InstanceSpec spec, ProgressSink progress) {

@@ -277,7 +277,7 @@ Result<void> SqliteDatabase::check() {
         return failure();
     }
     if (const std::string finding = statement->text(0); finding != "ok") {
-        return fail(damaged(finding));
+        return fail(damaged(finding.substr(finding.rfind('\n') + 1)));  // a heading stands first
     }
     return {};
 }
