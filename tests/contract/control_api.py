@@ -12,7 +12,6 @@ BASES = ("/recovery-api/api/v1/recovery", "/api/v1/recovery")
 METHODS = ("get", "post", "put", "patch", "delete")
 DOCUMENT = yaml.safe_load((ROOT / "api" / "openapi.yaml").read_text())
 FINISHED = ("succeeded", "failed", "cancelled", "superseded", "rolled_back")
-# The document leaves the data of an event open; these members are what a reader of states needs.
 CHECKER = jsonschema.FormatChecker(formats=())
 
 
