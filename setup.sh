@@ -129,7 +129,7 @@ derive_mode() {
     fi
     write_env NOVA_INFERENCE_MODE "$mode" COMPOSE_PROFILES "$(derived_profiles)" \
         LLM_ROUTING_STRATEGY "$strategy"
-    say "mode $mode (in .env; change it any time with: nova mode MODE)"
+    say "mode $mode (in .env; change it any time with: ./setup.sh --mode MODE)"
 }
 
 # As many compilers at once as there is memory for: link-time optimisation takes about 1.5 GB each.

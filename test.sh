@@ -122,7 +122,11 @@ style() {
 }
 
 unit() {
+    local model
     build dev
+    model=$(tools/engines.sh model --print-dir | tail -n 1)
+    NOVA_TEST_GGUF=$(find "$model" -name '*.gguf' | head -n 1)
+    export NOVA_TEST_GGUF
     ctest --test-dir build/dev -j "$(nproc)" --output-on-failure --no-tests=error \
         --output-junit "$out/ctest.xml" --timeout 300 >"$out/ctest.log" 2>&1 || {
         grep -vE '^ *(Start +)?[0-9]+(/[0-9]+ Test +#[0-9]+)?: .*(Passed +[0-9.]+ sec)?$' \

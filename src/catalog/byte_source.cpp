@@ -23,7 +23,7 @@ std::unexpected<Error> open_failed(const std::string& name, int code) {
             .code = ErrorCode::not_found,
             .message = fmt::format("There is no file {}.", name),
             .word = "model_file_not_found",
-            .remedy = "Check the path, or fetch the model with `nova models pull`.",
+            .remedy = "Check the path; a model has to be downloaded before it can be started.",
         });
     case EACCES:
     case EPERM:

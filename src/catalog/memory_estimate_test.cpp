@@ -250,9 +250,8 @@ TEST(MemoryEstimate, NeverWrapsToASmallNumber) {
 
 TEST(MemoryEstimate, AgreesWithLlamaCppAboutTheRealFile) {
     const char* path = std::getenv("NOVA_TEST_GGUF");  // tidy-allow(getenv): a test's own switch
-    if (path == nullptr || !std::string_view{path}.contains("SmolLM2-135M-Instruct.Q4_1")) {
-        GTEST_SKIP() << "set NOVA_TEST_GGUF to SmolLM2-135M-Instruct.Q4_1.gguf";
-    }
+    ASSERT_TRUE(path != nullptr && std::string_view{path}.contains("SmolLM2-135M-Instruct.Q4_1"))
+        << "set NOVA_TEST_GGUF to SmolLM2-135M-Instruct.Q4_1.gguf (tools/engines.sh model)";
     const auto facts = read_gguf_model(path);
     ASSERT_TRUE(facts.has_value()) << facts.error().message;
     const auto estimate = estimate_memory(*facts, one_stream(8192));

@@ -238,7 +238,7 @@ resolve(const fs::path& named, const fs::path& base, std::span<const fs::path> a
             .code = ErrorCode::not_found,
             .message = fmt::format("There is no model at {}.", full.string()),
             .word = "model_file_not_found",
-            .remedy = "Check the path, or fetch the model with `nova models pull`.",
+            .remedy = "Check the path; a model has to be downloaded before it can be started.",
         });
     }
     if (allowed_roots.empty() ||
