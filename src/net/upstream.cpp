@@ -2,6 +2,7 @@
 #include "net/upstream.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 namespace nova::net {
@@ -112,14 +113,12 @@ Task<Result<std::string_view>> UpstreamConnection::read_body_some() {
     NOVA_CHECK(body_.has_value());
     while (!body_->done()) {
         if (begin_ < end_) {
-            const auto step = body_->next({buffer_.data() + begin_, end_ - begin_});
-            if (!step) {
-                failed_ = true;
-                co_return answer_failed(step.error().message);
+            const auto data = take_buffered();
+            if (!data) {
+                co_return propagate(data);
             }
-            begin_ += step->consumed;
-            if (!step->data.empty()) {
-                co_return step->data;
+            if (!data->empty()) {
+                co_return *data;
             }
             continue;
         }
@@ -138,6 +137,37 @@ Task<Result<std::string_view>> UpstreamConnection::read_body_some() {
         }
     }
     co_return std::string_view{};
+}
+
+// What came together leaves together: the data of all buffered chunks is moved over the chunk heads
+// between them, so that a relay needs one write for one read.
+Result<std::string_view> UpstreamConnection::take_buffered() {
+    if (broken_) {
+        return fail(*broken_);
+    }
+    std::size_t first = begin_;
+    std::size_t kept = 0;
+    while (begin_ < end_ && !body_->done()) {
+        const auto step = body_->next({buffer_.data() + begin_, end_ - begin_});
+        if (!step) {
+            failed_ = true;
+            broken_ = answer_failed(step.error().message).error();
+            break;
+        }
+        if (!step->data.empty()) {
+            if (kept == 0) {
+                first = static_cast<std::size_t>(step->data.data() - buffer_.data());
+            } else {
+                std::memmove(buffer_.data() + first + kept, step->data.data(), step->data.size());
+            }
+            kept += step->data.size();
+        }
+        begin_ += step->consumed;
+    }
+    if (kept == 0 && broken_) {
+        return fail(*broken_);
+    }
+    return std::string_view{buffer_.data() + first, kept};
 }
 
 bool UpstreamConnection::body_done() const {

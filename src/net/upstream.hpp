@@ -42,6 +42,7 @@ public:
 
 private:
     Task<Result<std::size_t>> fill();
+    Result<std::string_view> take_buffered();
 
     std::unique_ptr<Connection> connection_;
     HeadLimits limits_;
@@ -56,6 +57,7 @@ private:
     std::uint64_t received_ = 0;
     bool sent_completely_ = false;
     bool failed_ = false;
+    std::optional<Error> broken_;  // told once the data before it was taken
 };
 
 // One per worker thread. Unlimited in use (a cap would be a hidden queue, trap 30), at most
