@@ -18,6 +18,7 @@
 #include "app/launch_planner.hpp"
 #include "app/machine.hpp"
 #include "app/model_weights.hpp"
+#include "app/run_logs.hpp"
 #include "app/status_page.hpp"
 #include "app/traffic_bridge.hpp"
 #include "app/version.hpp"
@@ -41,18 +42,19 @@ constexpr auto kShutdownDeadline = 20s;
 
 // Host and Origin rules, and loopback trust: open to programs of this machine only while there are
 // no API keys (contract.md 8).
-net::Admission gateway_admission(const config::BootConfig& boot) {
+net::Admission gateway_admission(const config::BootConfig& boot, const config::Settings& settings) {
     net::AdmissionRules rules{
         .listen = boot.gateway_listen.value,
         .hosts = boot.allowed_hosts.value,
         .origins = boot.allowed_origins.value,
     };
-    return [rules = std::move(rules
-            )](const net::RequestHead& head, const net::Peer& peer) -> std::optional<Error> {
+    const bool open = settings.boolean("gateway.open_loopback");
+    return [rules = std::move(rules),
+            open](const net::RequestHead& head, const net::Peer& peer) -> std::optional<Error> {
         if (auto refused = net::admit(rules, head)) {
             return refused;
         }
-        if (!peer.loopback || net::came_through_proxy(head.headers)) {
+        if (!open || !peer.loopback || net::came_through_proxy(head.headers)) {
             return Error{
                 .code = ErrorCode::unauthorized,
                 .message = "Only programs on this machine may use this gateway without a key.",
@@ -78,6 +80,7 @@ net::Admission control_admission(const config::BootConfig& boot) {
 gateway::GatewayPolicy gateway_policy(const config::Settings& settings) {
     gateway::GatewayPolicy policy;
     policy.body_bytes = mib(static_cast<std::uint64_t>(settings.integer("gateway.body_mib"))).count;
+    policy.stall_timeout = std::chrono::seconds{settings.integer("gateway.stall_s")};
     policy.idle_timeout = std::chrono::seconds{settings.integer("gateway.upstream_timeout_s")};
     return policy;
 }
@@ -172,7 +175,7 @@ void Daemon::make_planes() {
     DataPlane::Options options{
         .workers = in_.boot.workers.value,
         .policy = gateway_policy(settings_),
-        .admission = gateway_admission(in_.boot),
+        .admission = gateway_admission(in_.boot, settings_),
         .on_refused = [this](const UpstreamId& upstream
                       ) { log_.warn("gateway.refused", {{"upstream", upstream.value}}); },
     };
@@ -309,6 +312,9 @@ Task<Result<void>> Daemon::run() {
     for (const std::string& name : *strange) {
         log_.warn("settings.ignored", {{"name", name}});
     }
+    prune_run_logs(
+        in_.directory.file("logs"), static_cast<std::size_t>(settings_.integer("logs.keep_runs"))
+    );
     make_planes();
     const auto bound = listen();
     if (!bound) {

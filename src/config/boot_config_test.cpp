@@ -62,13 +62,13 @@ TEST_F(BootConfigTest, LaterLayersWinAndSayWhereTheyCameFrom) {
 }
 
 TEST_F(BootConfigTest, SeedsSettingsFromFileAndEnvironment) {
-    inputs_.config_file = write("[settings]\ndrain_s = 3\n[settings.loading]\nwait_s = 7\n");
+    inputs_.config_file = write("[settings]\ndrain_s = 3\n[settings.gateway]\nstall_s = 7\n");
     inputs_.environment["NOVA_DRAIN_S"] = "4";
     const auto config = load_boot_config(inputs_);
     ASSERT_TRUE(config) << config.error().message;
     EXPECT_EQ(config->setting_seeds.at("drain_s").value, "4");
     EXPECT_EQ(config->setting_seeds.at("drain_s").layer, Layer::environment);
-    EXPECT_EQ(config->setting_seeds.at("loading.wait_s").value, "7");
+    EXPECT_EQ(config->setting_seeds.at("gateway.stall_s").value, "7");
 }
 
 struct Refusal {

@@ -18,8 +18,8 @@ using SettingType::integer;
 constexpr std::string_view kKeyPrefix = "setting/";
 constexpr std::size_t kMaxText = 4096;
 
-// Numbers of the lifecycle: contract.md 4; loading.wait_s: decisions.md 2.19; on_exit: 1.8.
-constexpr std::array<SettingRow, 14> kRows{{
+// Numbers of the lifecycle: contract.md 4; on_exit: decisions.md 1.8.
+constexpr std::array<SettingRow, 11> kRows{{
     {.name = "mode",
      .type = SettingType::word,
      .built_in = "hybrid",
@@ -54,26 +54,12 @@ constexpr std::array<SettingRow, 14> kRows{{
      .most = 100,
      .variable = "NOVA_PROBE_STRIKES",
      .sentence = "Bad looks in a row after which an engine is restarted."},
-    {.name = "busy_grace_s",
-     .type = integer,
-     .built_in = "600",
-     .least = 0,
-     .most = 86400,
-     .variable = "NOVA_BUSY_GRACE_S",
-     .sentence = "How long a silent but busy engine gets the benefit of the doubt."},
     {.name = "on_exit",
      .type = SettingType::word,
      .built_in = "stop",
      .words = "stop|keep",
      .variable = "NOVA_ON_EXIT",
      .sentence = "What happens to a running engine when nova ends properly."},
-    {.name = "loading.wait_s",
-     .type = integer,
-     .built_in = "0",
-     .least = 0,
-     .most = 3600,
-     .variable = "NOVA_LOADING_WAIT_S",
-     .sentence = "How long a request waits for a backend that is loading."},
     {.name = "gateway.open_loopback",
      .type = boolean,
      .built_in = "true",
@@ -86,13 +72,6 @@ constexpr std::array<SettingRow, 14> kRows{{
      .most = 3600,
      .variable = "NOVA_GATEWAY_STALL_S",
      .sentence = "How long a reader may take no byte before its answer is cut."},
-    {.name = "gateway.buffer_kib",
-     .type = integer,
-     .built_in = "256",
-     .least = 16,
-     .most = 16384,
-     .variable = "NOVA_GATEWAY_BUFFER_KIB",
-     .sentence = "Most of an answer nova and the kernel hold for one slow reader."},
     {.name = "gateway.body_mib",
      .type = integer,
      .built_in = "32",

@@ -40,7 +40,7 @@ TEST(SettingTable, HoldsTheLifecyclesNumbers) {
     const std::pair<std::string_view, std::string_view> rows[] = {
         {"start_limit_s", "120"},   {"drain_s", "15"},
         {"probe_interval_s", "30"}, {"probe_strikes", "3"},
-        {"loading.wait_s", "0"},    {"on_exit", "stop"},
+        {"logs.keep_runs", "10"},   {"on_exit", "stop"},
         {"mode", "hybrid"},         {"gateway.open_loopback", "true"},
     };
     for (const auto& [name, value] : rows) {

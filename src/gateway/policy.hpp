@@ -17,7 +17,8 @@ struct GatewayPolicy {
     // A long prefill is no failure (reference/gateway.md, trap 41): only a limit against hanging
     // for ever.
     std::chrono::seconds head_timeout{1800};
-    std::chrono::seconds idle_timeout{300};  // between two pieces of an answer
+    std::chrono::seconds stall_timeout{300};  // without the client taking a byte
+    std::chrono::seconds idle_timeout{300};   // between two pieces of an answer
     // An unfinished event held back so that an error event can follow; bounds memory per stream.
     std::size_t held_event_bytes = 16U * 1024U;
 };

@@ -1,0 +1,28 @@
+// Old logs go at start-up, when no run is writing.
+#include "app/run_logs.hpp"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+namespace nova::app {
+
+namespace fs = std::filesystem;
+
+std::size_t prune_run_logs(const fs::path& folder, std::size_t keep) {
+    std::error_code code;
+    std::vector<std::pair<fs::file_time_type, fs::path>> files;
+    for (const auto& entry : fs::directory_iterator{folder, code}) {
+        if (entry.path().extension() == ".log" && entry.is_regular_file(code)) {
+            files.emplace_back(entry.last_write_time(code), entry.path());
+        }
+    }
+    std::ranges::sort(files, std::greater{});
+    std::size_t gone = 0;
+    for (std::size_t i = keep; i < files.size(); ++i) {
+        gone += fs::remove(files[i].second, code) ? 1U : 0U;
+    }
+    return gone;
+}
+
+}  // namespace nova::app
