@@ -3,7 +3,8 @@
 # start a server of its own on port 80. Prints the PATH and LD_LIBRARY_PATH to use, for eval.
 set -euo pipefail
 
-readonly folder=${XDG_CACHE_HOME:-${HOME:?is not set; set HOME or XDG_CACHE_HOME}/.cache}/nova/bench-tools
+cache=${XDG_CACHE_HOME:-${HOME:?is not set; set HOME or XDG_CACHE_HOME}/.cache}
+readonly folder=$cache/nova/bench-tools
 
 if command -v nginx >/dev/null && command -v wrk >/dev/null; then
     exit 0
