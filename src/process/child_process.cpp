@@ -44,6 +44,8 @@ std::optional<Exit> reap(int pidfd) {
     return Exit{.code = std::nullopt, .signal = info.si_status};
 }
 
+constexpr std::chrono::milliseconds kLookAgain{10};
+
 enum class Wait : std::uint8_t { ended, time_out };
 
 // Throws operation_aborted when cancelled.
@@ -180,11 +182,23 @@ ChildProcesses::start(const SpawnRequest& request, const std::string& log_path) 
 
 Task<Exit> ChildProcesses::wait(ProcessIdentity identity) {
     const auto state = state_;
-    if (FileDescriptor pidfd = open_pidfd(identity); pidfd.open()) {
-        co_await readable(std::move(pidfd), Deadline::never());
+    asio::steady_timer pause{co_await asio::this_coro::executor};
+    for (;;) {
+        if (FileDescriptor pidfd = open_pidfd(identity); pidfd.open()) {
+            co_await readable(std::move(pidfd), Deadline::never());
+        }
+        state->collect(identity);
+        if (const auto exit = state->remembered(identity)) {
+            co_return *exit;
+        }
+        if (!alive(identity)) {
+            co_return Exit{};
+        }
+        // It lives: /proc had no answer for a moment (in the middle of exec, say). Never report the
+        // end of what runs.
+        pause.expires_after(kLookAgain);
+        co_await pause.async_wait(asio::use_awaitable);
     }
-    state->collect(identity);
-    co_return state->remembered(identity).value_or(Exit{});
 }
 
 std::optional<Exit> ChildProcesses::ended(const ProcessIdentity& identity) const {

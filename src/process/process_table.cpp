@@ -178,7 +178,12 @@ std::optional<ProcessIdentity> identity_of(std::int64_t pid) {
 }
 
 ProcessIdentity child_identity(std::int64_t pid) {
-    const auto stat = stat_of(pid);
+    // A child that nobody has reaped has an entry; in the middle of exec it may not be readable.
+    auto stat = stat_of(pid);
+    for (int i = 0; !stat && i < kExecRetries; ++i) {
+        ::nanosleep(&kExecPause, nullptr);  // tidy-allow(sleep): exec has no event to wait for
+        stat = stat_of(pid);
+    }
     return {.pid = pid, .start_ticks = stat ? stat->start_ticks : 0, .boot_id = boot_id()};
 }
 
