@@ -335,6 +335,17 @@ Result<std::int64_t> SqliteDatabase::number(const char* sql) {
     return statement->number(0);
 }
 
+Result<void> SqliteDatabase::end_transaction(Result<void> result) {
+    if (result) {
+        result = run("COMMIT");
+    }
+    // A full disk may have rolled back by itself already.
+    if (!result && sqlite3_get_autocommit(connection_.get()) == 0) {
+        ignore(run("ROLLBACK"), "the first failure is the one to tell");
+    }
+    return result;
+}
+
 Result<Committed> SqliteDatabase::commit(const std::vector<Write>& writes) {
     if (const auto begun = run("BEGIN IMMEDIATE"); !begun) {
         return propagate(begun);
@@ -347,15 +358,8 @@ Result<Committed> SqliteDatabase::commit(const std::vector<Write>& writes) {
             break;
         }
     }
-    if (result) {
-        result = run("COMMIT");
-    }
-    if (!result) {
-        // A full disk may have rolled back by itself already.
-        if (sqlite3_get_autocommit(connection_.get()) == 0) {
-            ignore(run("ROLLBACK"), "the first failure is the one to tell");
-        }
-        return propagate(result);
+    if (const auto ended = end_transaction(std::move(result)); !ended) {
+        return propagate(ended);
     }
     return committed;
 }
@@ -575,14 +579,8 @@ Result<std::size_t> SqliteDatabase::prune(WallTime before) {
         }
         rows += static_cast<std::size_t>(sqlite3_changes64(connection_.get()));
     }
-    if (result) {
-        result = run("COMMIT");
-    }
-    if (!result) {
-        if (sqlite3_get_autocommit(connection_.get()) == 0) {
-            ignore(run("ROLLBACK"), "the first failure is the one to tell");
-        }
-        return propagate(result);
+    if (const auto ended = end_transaction(std::move(result)); !ended) {
+        return propagate(ended);
     }
     return rows;
 }

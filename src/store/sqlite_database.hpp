@@ -53,6 +53,8 @@ private:
 
     Result<Statement> prepare(const char* sql);
     Result<void> run(const char* sql);
+    // Commits when everything so far went well, else rolls back and returns the first failure.
+    Result<void> end_transaction(Result<void> result);
     Result<std::int64_t> number(const char* sql);
     Result<void> apply(const Write& write, Committed& committed);
     Result<void> put(const PutDocument& write, Committed& committed);
