@@ -71,6 +71,9 @@ public:
     virtual BackendStatus status() const = 0;
     // Log of the instance: the current run, or the previous when nothing runs. Redacted.
     virtual Task<Result<std::string>> log_tail(std::size_t lines) = 0;
+
+    // A request came while the backend was parked (decisions.md 2.23). Control thread; cheap.
+    virtual void wake() {}
 };
 
 // Live news for event streams; ids are the store's. Single-threaded (control thread).

@@ -1,6 +1,7 @@
 // What the lifecycle needs from the world besides drivers and store: engines, weights, traffic.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -46,6 +47,12 @@ struct SlotView {
     std::optional<std::string> error;       // why it is closed, one sentence
 };
 
+// Evidence that an upstream works (decisions.md 2.24).
+struct TrafficActivity {
+    std::size_t leases = 0;   // requests that run there now
+    std::uint64_t bytes = 0;  // received from it since nova started; only ever rises
+};
+
 class TrafficPort {
 public:
     virtual ~TrafficPort() = default;
@@ -55,6 +62,12 @@ public:
     virtual Task<std::size_t> drained(UpstreamId upstream, Deadline deadline) = 0;
     // Ends what is left with the gateway's error event; returns when every worker has done so.
     virtual Task<void> cut(UpstreamId upstream) = 0;
+
+    // A reading of counters; never waits. Zeros for an upstream that is not known.
+    virtual TrafficActivity activity(const UpstreamId& upstream) const {
+        static_cast<void>(upstream);
+        return {};
+    }
 };
 
 // ---- towards the engine that runs
@@ -90,6 +103,15 @@ public:
     // One-model engines: checks nothing, returns at once.
     virtual Task<Result<void>>
     load(ProbeTarget target, engine::ResolvedModel model, runtime::ProgressSink progress) = 0;
+
+    // Engines with many models: frees the memory of a model that is loaded; its weights stay.
+    // One-model engines: does nothing.
+    virtual Task<Result<void>> unload(ProbeTarget target, std::string model, Deadline deadline) {
+        static_cast<void>(target);
+        static_cast<void>(model);
+        static_cast<void>(deadline);
+        co_return Result<void>{};
+    }
 };
 
 // ---- towards the weights
