@@ -1,0 +1,85 @@
+// What an answer consists of, free of any dialect, streamed or whole.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "core/error.hpp"
+
+namespace nova::dialect {
+
+struct Begun {
+    std::string id;            // empty when the upstream gives none
+    std::string model;         // as the upstream names it
+    std::int64_t created = 0;  // unix seconds; 0 when unknown
+};
+
+struct TextDelta {
+    std::string text;
+};
+
+struct ReasoningDelta {
+    std::string text;
+    std::string signature;  // Anthropic; usually empty
+};
+
+struct RefusalDelta {
+    std::string text;
+};
+
+// Indexes count calls from 0 without gaps, whatever the upstream sent (trap 49).
+struct ToolCallBegun {
+    std::uint32_t index = 0;
+    std::string id;  // never empty: made up where the upstream has none (trap 52)
+    std::string name;
+};
+
+struct ToolArgumentsDelta {
+    std::uint32_t index = 0;
+    std::string json;
+};
+
+enum class FinishReason : std::uint8_t { stop, length, tool_calls, content_filter, refusal, other };
+
+// At most once. tool_calls where calls were begun and the upstream says stop (trap 50).
+struct Finished {
+    FinishReason reason = FinishReason::stop;
+    std::string stop_sequence;  // Anthropic: which one
+    std::string raw;            // the upstream's own word
+};
+
+// Totals so far; a later one replaces an earlier. Left out where the upstream does not say.
+// prompt includes cached tokens (trap 66).
+struct Usage {
+    std::optional<std::uint64_t> prompt;
+    std::optional<std::uint64_t> completion;
+    std::optional<std::uint64_t> cached;
+    std::optional<std::uint64_t> cache_write;
+    std::optional<std::uint64_t> reasoning;
+};
+
+// Nothing follows it but Usage.
+struct Failed {
+    Error error;
+};
+
+struct KeepAlive {};
+
+using ChatEvent = std::variant<
+    Begun, TextDelta, ReasoningDelta, RefusalDelta, ToolCallBegun, ToolArgumentsDelta, Finished,
+    Usage, Failed, KeepAlive>;
+
+// Has the client got something it would notice if it came twice: text, reasoning, a refusal or a
+// tool call. Until then another provider may be tried (decisions.md 1.3).
+bool is_content(const ChatEvent& event);
+
+struct EmbedAnswer {
+    std::string model;
+    std::vector<std::vector<float>> vectors;
+    std::optional<std::uint64_t> prompt_tokens;
+};
+
+}  // namespace nova::dialect

@@ -1,0 +1,115 @@
+// What a client asks for, free of any dialect: read from one, written in another.
+//
+// Used only where client and provider speak differently. Where they speak the same, the bytes pass
+// through and nothing here is involved.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace nova::dialect {
+
+// A JSON value kept as its text: order of keys and spelling of numbers survive (traps 51, 75).
+using RawJson = std::string;
+
+enum class Role : std::uint8_t { system, developer, user, assistant, tool };
+
+struct Image {
+    std::string media_type;  // "image/png"; empty when the URL says nothing
+    std::string base64;      // empty: url holds an http(s) address instead
+    std::string url;
+    std::string detail;  // OpenAI's low, high, auto; empty when not said
+};
+
+// A piece of a message's content, in order.
+struct Part {
+    enum class Kind : std::uint8_t { text, image, other };
+    Kind kind = Kind::text;
+    std::string text{};
+    Image image{};
+    RawJson raw{};  // other: audio, files, documents as they came
+};
+
+struct ToolCall {
+    std::string id;
+    std::string name;
+    std::string arguments;  // JSON text of an object; "{}" when none came
+};
+
+struct Message {
+    Role role = Role::user;
+    std::vector<Part> content;
+    std::optional<std::string> reasoning;  // thinking that is replayed
+    std::optional<std::string> signature;  // Anthropic's proof of it
+    std::vector<ToolCall> tool_calls;      // assistant
+    std::string tool_call_id;              // tool: whose result this is
+    std::string name;                      // tool: name of the function, when known
+    bool tool_failed = false;              // tool: the result is an error
+    std::optional<RawJson> cache_control;  // Anthropic's; written only to Anthropic
+};
+
+struct Tool {
+    std::string name;
+    std::string description;
+    RawJson parameters = "{}";  // JSON schema
+    std::optional<bool> strict;
+};
+
+struct ToolChoice {
+    enum class Mode : std::uint8_t { automatic, none, required, function };
+    Mode mode = Mode::automatic;
+    std::string function;
+};
+
+struct ResponseFormat {
+    enum class Kind : std::uint8_t { text, json_object, json_schema };
+    Kind kind = Kind::text;
+    std::string name;
+    RawJson schema;
+    std::optional<bool> strict;
+};
+
+struct ChatRequest {
+    std::string model;
+    std::vector<Message> messages;
+    std::vector<Tool> tools;
+    std::optional<ToolChoice> tool_choice;
+    std::optional<bool> parallel_tool_calls;
+    bool stream = false;
+    bool include_usage = false;  // OpenAI's stream_options.include_usage
+    std::optional<std::int64_t> max_tokens;
+    std::optional<double> temperature;
+    std::optional<double> top_p;
+    std::optional<std::int64_t> top_k;
+    std::optional<double> min_p;
+    std::optional<double> presence_penalty;
+    std::optional<double> frequency_penalty;
+    std::optional<double> repeat_penalty;
+    std::optional<std::int64_t> seed;
+    std::vector<std::string> stop;
+    std::optional<ResponseFormat> format;
+    std::optional<std::string> effort;         // none, minimal, low, medium, high, xhigh, max
+    std::optional<std::int64_t> think_budget;  // Anthropic's thinking.budget_tokens
+    std::optional<std::int64_t> context;       // Ollama's num_ctx
+    std::optional<RawJson> keep_alive;         // Ollama's: seconds or "5m"
+    std::optional<std::string> user;
+    std::optional<RawJson> metadata;
+    // Members nobody here knows, name and value; written where the same dialect is spoken.
+    std::vector<std::pair<std::string, RawJson>> extra;
+    // What a writer had to leave out because the dialect has no word for it; for X-Nova-Route.
+    // Filled by readers for what they could not keep either.
+    std::vector<std::string> dropped;
+};
+
+struct EmbedRequest {
+    std::string model;
+    std::vector<std::string> inputs;
+    bool single = false;  // the input was a string, not a list (trap 67)
+    bool base64 = false;  // encoding_format: little-endian float32
+    std::optional<std::int64_t> dimensions;
+    std::optional<bool> truncate;
+};
+
+}  // namespace nova::dialect

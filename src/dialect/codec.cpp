@@ -1,0 +1,80 @@
+// The table of codecs.
+#include "dialect/codec.hpp"
+
+#include "core/result.hpp"
+#include "dialect/openai_answer.hpp"
+#include "dialect/openai_embed.hpp"
+#include "dialect/openai_request.hpp"
+
+namespace nova::dialect {
+namespace {
+
+class OpenAiCodec final : public Codec {
+public:
+    Name name() const override { return Name::openai; }
+
+    Result<ChatRequest> read_request(std::string_view body) const override {
+        return openai::read_request(body);
+    }
+
+    Result<std::string>
+    write_request(const ChatRequest& request, const WriteOptions& options) const override {
+        return openai::write_request(request, options);
+    }
+
+    std::unique_ptr<AnswerReader> reader(bool stream) const override {
+        return openai::reader(stream);
+    }
+
+    std::unique_ptr<AnswerWriter> writer(AnswerIdentity identity, bool stream) const override {
+        return openai::writer(std::move(identity), stream);
+    }
+
+    Error read_error(int status, std::string_view body) const override {
+        return openai::read_error(status, body);
+    }
+
+    std::string write_error(const Error& error) const override {
+        return openai::write_error(error);
+    }
+
+    std::string write_error_event(const Error& error) const override {
+        return openai::write_error_event(error);
+    }
+
+    Result<EmbedRequest> read_embed(std::string_view body) const override {
+        return openai::read_embed(body);
+    }
+
+    Result<std::string>
+    write_embed(const EmbedRequest& request, const WriteOptions& options) const override {
+        return openai::write_embed(request, options);
+    }
+
+    Result<EmbedAnswer> read_embed_answer(std::string_view body) const override {
+        return openai::read_embed_answer(body);
+    }
+
+    std::string
+    write_embed_answer(const EmbedAnswer& answer, const EmbedRequest& request) const override {
+        return openai::write_embed_answer(answer, request);
+    }
+};
+
+}  // namespace
+
+const Codec& codec(Name name) {
+    static const OpenAiCodec openai;
+    switch (name) {
+    case Name::openai:
+        return openai;
+    case Name::anthropic:
+    case Name::ollama_chat:
+    case Name::ollama_generate:
+    case Name::native:
+        break;
+    }
+    return openai;
+}
+
+}  // namespace nova::dialect

@@ -1,0 +1,563 @@
+// OpenAI's chat request, both ways. Field list: reference/engines-and-tools.md 8.1.
+#include "dialect/openai_request.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "dialect/json_text.hpp"
+
+namespace nova::dialect::openai {
+namespace {
+
+using namespace std::string_view_literals;
+
+std::unexpected<Error> refuse(std::string message) {
+    return fail(ErrorCode::invalid_argument, std::move(message));
+}
+
+std::optional<Role> role_from(std::string_view word) {
+    constexpr std::array kRoles{
+        std::pair{"system"sv, Role::system}, std::pair{"developer"sv, Role::developer},
+        std::pair{"user"sv, Role::user},     std::pair{"assistant"sv, Role::assistant},
+        std::pair{"tool"sv, Role::tool},     std::pair{"function"sv, Role::tool},
+    };
+    const auto* const found =
+        std::ranges::find(kRoles, word, &std::pair<std::string_view, Role>::first);
+    return found == kRoles.end() ? std::nullopt : std::optional{found->second};
+}
+
+std::string_view word(Role role) {
+    switch (role) {
+    case Role::system:
+        return "system";
+    case Role::developer:
+        return "developer";
+    case Role::user:
+        return "user";
+    case Role::assistant:
+        return "assistant";
+    case Role::tool:
+        return "tool";
+    }
+    return "user";
+}
+
+Image image_from(std::string url, std::string detail) {
+    Image image{.media_type = {}, .base64 = {}, .url = {}, .detail = std::move(detail)};
+    constexpr std::string_view kMark = ";base64,";
+    const std::size_t mark = url.find(kMark);
+    if (url.starts_with("data:") && mark != std::string::npos) {
+        image.media_type = url.substr(5, mark - 5);
+        image.base64 = url.substr(mark + kMark.size());
+    } else {
+        image.url = std::move(url);
+    }
+    return image;
+}
+
+Result<Part> read_part(const Tree& value, const std::string& path) {
+    Members members{value, path};
+    const std::string type = members.text("type").value_or("");
+    Part part;
+    if (type == "text" || type == "input_text" || type == "output_text") {
+        part.text = members.text("text").value_or("");
+    } else if (type == "refusal") {
+        part.text = members.text("refusal").value_or("");
+    } else if (type == "image_url") {
+        part.kind = Part::Kind::image;
+        const Tree* url = members.any("image_url");
+        if (url != nullptr && url->is_string()) {
+            part.image = image_from(url->get<std::string>(), {});
+        } else if (url != nullptr && url->is_object()) {
+            Members inner{*url, path + ".image_url"};
+            part.image = image_from(inner.required_text("url"), inner.text("detail").value_or(""));
+            if (inner.error()) {
+                return fail(*inner.error());
+            }
+        } else {
+            members.complain("image_url", "is missing.");
+        }
+    } else {
+        part.kind = Part::Kind::other;
+        part.raw = raw_text(value);
+    }
+    if (members.error()) {
+        return fail(*members.error());
+    }
+    return part;
+}
+
+Result<std::vector<Part>> read_content(const Tree* content, const std::string& path) {
+    std::vector<Part> parts;
+    if (content == nullptr) {
+        return parts;
+    }
+    if (content->is_string()) {
+        parts.push_back(Part{.kind = Part::Kind::text, .text = content->get<std::string>()});
+        return parts;
+    }
+    if (!content->is_array()) {
+        return refuse(path + " must be a string or a list of parts.");
+    }
+    for (std::size_t i = 0; i < content->size(); ++i) {
+        auto part = read_part((*content)[i], fmt::format("{}[{}]", path, i));
+        if (!part) {
+            return propagate(part);
+        }
+        parts.push_back(std::move(*part));
+    }
+    return parts;
+}
+
+Result<ToolCall> read_call(const Tree& value, const std::string& path) {
+    Members members{value, path};
+    ToolCall call;
+    call.id = members.text("id").value_or("");
+    const Tree* function = members.object("function");
+    if (function == nullptr) {
+        members.complain("function", "is missing.");
+    }
+    if (members.error()) {
+        return fail(*members.error());
+    }
+    Members inner{*function, path + ".function"};
+    call.name = inner.required_text("name");
+    call.arguments = arguments_text(inner.any("arguments"));
+    if (inner.error()) {
+        return fail(*inner.error());
+    }
+    return call;
+}
+
+Result<Message> read_message(const Tree& value, const std::string& path) {
+    Members members{value, path};
+    Message message;
+    const std::string role = members.required_text("role");
+    if (members.error()) {
+        return fail(*members.error());
+    }
+    const auto known = role_from(role);
+    if (!known) {
+        return refuse(fmt::format(
+            "{}.role must be system, developer, user, assistant or tool, not `{}`.", path, role
+        ));
+    }
+    message.role = *known;
+    auto content = read_content(members.any("content"), path + ".content");
+    if (!content) {
+        return propagate(content);
+    }
+    message.content = std::move(*content);
+    message.name = members.text("name").value_or("");
+    message.tool_call_id = members.text("tool_call_id").value_or("");
+    // Both words are in use (trap 62).
+    message.reasoning = members.text("reasoning_content");
+    if (auto other = members.text("reasoning"); !message.reasoning) {
+        message.reasoning = std::move(other);
+    }
+    if (const Tree* calls = members.array("tool_calls")) {
+        for (std::size_t i = 0; i < calls->size(); ++i) {
+            auto call = read_call((*calls)[i], fmt::format("{}.tool_calls[{}]", path, i));
+            if (!call) {
+                return propagate(call);
+            }
+            message.tool_calls.push_back(std::move(*call));
+        }
+    }
+    if (members.error()) {
+        return fail(*members.error());
+    }
+    return message;
+}
+
+Result<Tool> read_tool(const Tree& value, const std::string& path) {
+    Members members{value, path};
+    Tool tool;
+    tool.name = members.required_text("name");
+    tool.description = members.text("description").value_or("");
+    if (const Tree* parameters = members.object("parameters")) {
+        tool.parameters = raw_text(*parameters);
+    }
+    tool.strict = members.boolean("strict");
+    if (members.error()) {
+        return fail(*members.error());
+    }
+    return tool;
+}
+
+Result<void> read_tools(Members& members, ChatRequest& request) {
+    const Tree* tools = members.array("tools");
+    const Tree* functions = members.array("functions");  // the form before tools
+    for (std::size_t i = 0; tools != nullptr && i < tools->size(); ++i) {
+        const std::string path = fmt::format("tools[{}]", i);
+        Members outer{(*tools)[i], path};
+        const Tree* function = outer.object("function");
+        if (function == nullptr) {
+            request.dropped.push_back(path);  // custom and built-in tools of OpenAI alone
+            continue;
+        }
+        auto tool = read_tool(*function, path + ".function");
+        if (!tool) {
+            return propagate(tool);
+        }
+        request.tools.push_back(std::move(*tool));
+    }
+    for (std::size_t i = 0; functions != nullptr && i < functions->size(); ++i) {
+        auto tool = read_tool((*functions)[i], fmt::format("functions[{}]", i));
+        if (!tool) {
+            return propagate(tool);
+        }
+        request.tools.push_back(std::move(*tool));
+    }
+    return {};
+}
+
+std::optional<ToolChoice> choice_from(std::string_view word) {
+    if (word == "auto") {
+        return ToolChoice{.mode = ToolChoice::Mode::automatic, .function = {}};
+    }
+    if (word == "none") {
+        return ToolChoice{.mode = ToolChoice::Mode::none, .function = {}};
+    }
+    if (word == "required") {
+        return ToolChoice{.mode = ToolChoice::Mode::required, .function = {}};
+    }
+    return std::nullopt;
+}
+
+void read_tool_choice(Members& members, ChatRequest& request) {
+    const Tree* choice = members.any("tool_choice");
+    if (const Tree* older = members.any("function_call"); choice == nullptr) {
+        choice = older;
+    }
+    if (choice == nullptr) {
+        return;
+    }
+    if (choice->is_string()) {
+        request.tool_choice = choice_from(choice->get<std::string>());
+    } else if (choice->is_object()) {
+        const Tree* function = choice->contains("function") ? &(*choice)["function"] : choice;
+        if (function->is_object() && function->contains("name") &&
+            (*function)["name"].is_string()) {
+            request.tool_choice = ToolChoice{
+                .mode = ToolChoice::Mode::function,
+                .function = (*function)["name"].get<std::string>(),
+            };
+        }
+    }
+    if (!request.tool_choice) {
+        members.complain(
+            "tool_choice", "must be \"auto\", \"none\", \"required\" or name a function."
+        );
+    }
+}
+
+void read_format(Members& members, ChatRequest& request) {
+    const Tree* format = members.object("response_format");
+    if (format == nullptr) {
+        return;
+    }
+    Members inner{*format, "response_format"};
+    const std::string type = inner.text("type").value_or("text");
+    ResponseFormat out;
+    if (type == "json_object") {
+        out.kind = ResponseFormat::Kind::json_object;
+    } else if (type == "json_schema") {
+        out.kind = ResponseFormat::Kind::json_schema;
+        const Tree* wrapped = inner.object("json_schema");
+        if (wrapped == nullptr || !wrapped->contains("schema")) {
+            members.complain("response_format.json_schema", "must hold a schema.");
+            return;
+        }
+        Members schema{*wrapped, "response_format.json_schema"};
+        out.name = schema.text("name").value_or("");
+        out.strict = schema.boolean("strict");
+        out.schema = raw_text((*wrapped)["schema"]);
+    } else if (type != "text") {
+        members.complain("response_format.type", "must be text, json_object or json_schema.");
+        return;
+    }
+    request.format = std::move(out);
+}
+
+void read_stop(Members& members, ChatRequest& request) {
+    const Tree* stop = members.any("stop");
+    if (stop == nullptr) {
+        return;
+    }
+    if (stop->is_string()) {
+        request.stop.push_back(stop->get<std::string>());
+        return;
+    }
+    if (!stop->is_array() ||
+        !std::ranges::all_of(*stop, [](const Tree& v) { return v.is_string(); })) {
+        members.complain("stop", "must be a string or a list of strings.");  // trap 92
+        return;
+    }
+    for (const Tree& value : *stop) {
+        request.stop.push_back(value.get<std::string>());
+    }
+}
+
+void read_sampling(Members& members, ChatRequest& request) {
+    request.temperature = members.number("temperature");
+    request.top_p = members.number("top_p");
+    request.top_k = members.integer("top_k");
+    request.min_p = members.number("min_p");
+    request.presence_penalty = members.number("presence_penalty");
+    request.frequency_penalty = members.number("frequency_penalty");
+    request.repeat_penalty = members.number("repeat_penalty");
+    if (auto other = members.number("repetition_penalty"); !request.repeat_penalty) {
+        request.repeat_penalty = other;
+    }
+    request.seed = members.integer("seed");
+    // Both given: the newer word counts (trap 60).
+    const auto newer = members.integer("max_completion_tokens");
+    const auto older = members.integer("max_tokens");
+    request.max_tokens = newer ? newer : older;
+}
+
+// ---- writing
+
+Tree part_json(const Part& part) {
+    Tree out = Tree::object();
+    switch (part.kind) {
+    case Part::Kind::text:
+        out["type"] = "text";
+        out["text"] = part.text;
+        return out;
+    case Part::Kind::image: {
+        out["type"] = "image_url";
+        const Image& image = part.image;
+        out["image_url"]["url"] =
+            image.base64.empty() ? image.url
+                                 : fmt::format("data:{};base64,{}", image.media_type, image.base64);
+        if (!image.detail.empty()) {
+            out["image_url"]["detail"] = image.detail;
+        }
+        return out;
+    }
+    case Part::Kind::other:
+        return Tree::parse(part.raw, nullptr, false);
+    }
+    return out;
+}
+
+Tree content_json(const Message& message) {
+    const auto& parts = message.content;
+    if (parts.empty()) {
+        // An assistant that only called tools had null (trap 53); everybody else said nothing.
+        return message.role == Role::assistant && !message.tool_calls.empty() ? Tree{} : Tree("");
+    }
+    const bool plain =
+        std::ranges::all_of(parts, [](const Part& part) { return part.kind == Part::Kind::text; });
+    if (plain && parts.size() == 1) {
+        return Tree(parts.front().text);
+    }
+    Tree out = Tree::array();
+    for (const Part& part : parts) {
+        out.push_back(part_json(part));
+    }
+    return out;
+}
+
+Tree message_json(const Message& message, const WriteOptions& options) {
+    Tree out = Tree::object();
+    out["role"] = word(message.role);
+    out["content"] = content_json(message);
+    if (!message.name.empty() && message.role != Role::tool) {
+        out["name"] = message.name;
+    }
+    if (message.role == Role::tool) {
+        out["tool_call_id"] = message.tool_call_id;
+    }
+    if (options.send_reasoning && message.reasoning) {
+        out["reasoning_content"] = *message.reasoning;
+    }
+    for (const ToolCall& call : message.tool_calls) {
+        Tree function = Tree::object();
+        function["name"] = call.name;
+        function["arguments"] = call.arguments;
+        Tree item = Tree::object();
+        item["id"] = call.id;
+        item["type"] = "function";
+        item["function"] = std::move(function);
+        out["tool_calls"].push_back(std::move(item));
+    }
+    return out;
+}
+
+Tree tool_json(const Tool& tool) {
+    Tree function = Tree::object();
+    function["name"] = tool.name;
+    if (!tool.description.empty()) {
+        function["description"] = tool.description;
+    }
+    function["parameters"] = Tree::parse(tool.parameters, nullptr, false);
+    if (tool.strict) {
+        function["strict"] = *tool.strict;
+    }
+    Tree out = Tree::object();
+    out["type"] = "function";
+    out["function"] = std::move(function);
+    return out;
+}
+
+Tree choice_json(const ToolChoice& choice) {
+    switch (choice.mode) {
+    case ToolChoice::Mode::automatic:
+        return Tree("auto");
+    case ToolChoice::Mode::none:
+        return Tree("none");
+    case ToolChoice::Mode::required:
+        return Tree("required");
+    case ToolChoice::Mode::function:
+        break;
+    }
+    Tree out = Tree::object();
+    out["type"] = "function";
+    out["function"]["name"] = choice.function;
+    return out;
+}
+
+Tree format_json(const ResponseFormat& format) {
+    Tree out = Tree::object();
+    switch (format.kind) {
+    case ResponseFormat::Kind::text:
+        out["type"] = "text";
+        return out;
+    case ResponseFormat::Kind::json_object:
+        out["type"] = "json_object";
+        return out;
+    case ResponseFormat::Kind::json_schema:
+        break;
+    }
+    out["type"] = "json_schema";
+    Tree& schema = out["json_schema"];
+    schema["name"] = format.name.empty() ? "answer" : format.name;
+    schema["schema"] = Tree::parse(format.schema, nullptr, false);
+    if (format.strict) {
+        schema["strict"] = *format.strict;
+    }
+    return out;
+}
+
+template <class T>
+void put(Tree& out, const char* key, const std::optional<T>& value) {
+    if (value) {
+        out[key] = *value;
+    }
+}
+
+void put_sampling(Tree& out, const ChatRequest& request, const WriteOptions& options) {
+    put(out, options.max_completion_tokens ? "max_completion_tokens" : "max_tokens",
+        request.max_tokens);
+    put(out, "temperature", request.temperature);
+    put(out, "top_p", request.top_p);
+    put(out, "top_k", request.top_k);
+    put(out, "min_p", request.min_p);
+    put(out, "presence_penalty", request.presence_penalty);
+    put(out, "frequency_penalty", request.frequency_penalty);
+    put(out, "repeat_penalty", request.repeat_penalty);
+    put(out, "seed", request.seed);
+    if (!request.stop.empty()) {
+        out["stop"] = request.stop;
+    }
+}
+
+// Defaults lie below what the request says, and what the provider does not know goes.
+void apply(Tree& out, const WriteOptions& options) {
+    for (const auto& [key, value] : options.defaults) {
+        if (!out.contains(key)) {
+            out[key] = Tree::parse(value, nullptr, false);
+        }
+    }
+    for (const std::string& key : options.unsupported) {
+        out.erase(key);
+    }
+}
+
+}  // namespace
+
+Result<ChatRequest> read_request(std::string_view body) {
+    const auto tree = parse_tree(body, "The body");
+    if (!tree) {
+        return propagate(tree);
+    }
+    Members members{*tree, {}};
+    ChatRequest request;
+    request.model = members.required_text("model");
+    const Tree* messages = members.array("messages");
+    if (messages == nullptr || messages->empty()) {
+        members.complain("messages", "must be a list with at least one message.");
+    }
+    for (std::size_t i = 0; messages != nullptr && i < messages->size(); ++i) {
+        auto message = read_message((*messages)[i], fmt::format("messages[{}]", i));
+        if (!message) {
+            return propagate(message);
+        }
+        request.messages.push_back(std::move(*message));
+    }
+    if (const auto tools = read_tools(members, request); !tools) {
+        return propagate(tools);
+    }
+    read_tool_choice(members, request);
+    request.parallel_tool_calls = members.boolean("parallel_tool_calls");
+    request.stream = members.boolean("stream").value_or(false);
+    if (const Tree* options = members.object("stream_options")) {
+        Members inner{*options, "stream_options"};
+        request.include_usage = inner.boolean("include_usage").value_or(false);
+    }
+    read_sampling(members, request);
+    read_stop(members, request);
+    read_format(members, request);
+    request.effort = members.text("reasoning_effort");
+    request.user = members.text("user");
+    if (const Tree* metadata = members.any("metadata")) {
+        request.metadata = raw_text(*metadata);
+    }
+    request.extra = members.rest();
+    if (members.error()) {
+        return fail(*members.error());
+    }
+    return request;
+}
+
+std::string write_request(const ChatRequest& request, const WriteOptions& options) {
+    Tree out = Tree::object();
+    out["model"] = options.model.empty() ? request.model : options.model;
+    out["messages"] = Tree::array();
+    for (const Message& message : request.messages) {
+        out["messages"].push_back(message_json(message, options));
+    }
+    for (const Tool& tool : request.tools) {
+        out["tools"].push_back(tool_json(tool));
+    }
+    if (request.tool_choice && !request.tools.empty()) {
+        out["tool_choice"] = choice_json(*request.tool_choice);
+    }
+    put(out, "parallel_tool_calls", request.parallel_tool_calls);
+    out["stream"] = request.stream;
+    if (request.stream && options.include_usage) {
+        out["stream_options"]["include_usage"] = true;  // only with a stream (trap 57)
+    }
+    put_sampling(out, request, options);
+    if (request.format) {
+        out["response_format"] = format_json(*request.format);
+    }
+    put(out, "reasoning_effort", request.effort);
+    put(out, "user", request.user);
+    if (request.metadata) {
+        out["metadata"] = Tree::parse(*request.metadata, nullptr, false);
+    }
+    for (const auto& [key, value] : request.extra) {
+        out[key] = Tree::parse(value, nullptr, false);
+    }
+    apply(out, options);
+    return raw_text(out);
+}
+
+}  // namespace nova::dialect::openai

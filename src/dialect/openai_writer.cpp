@@ -1,0 +1,309 @@
+// Events as answers of OpenAI's chat completions.
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "dialect/json_text.hpp"
+#include "dialect/openai_answer.hpp"
+#include "dialect/provider_error.hpp"
+#include "net/sse.hpp"
+
+namespace nova::dialect::openai {
+namespace {
+
+std::string_view word(FinishReason reason) {
+    switch (reason) {
+    case FinishReason::stop:
+    case FinishReason::other:
+        return "stop";  // closed enums in clients: nothing else is known
+    case FinishReason::length:
+        return "length";
+    case FinishReason::tool_calls:
+        return "tool_calls";
+    case FinishReason::content_filter:
+    case FinishReason::refusal:
+        return "content_filter";
+    }
+    return "stop";
+}
+
+Tree usage_json(const Usage& usage) {
+    const std::uint64_t prompt = usage.prompt.value_or(0);
+    const std::uint64_t completion = usage.completion.value_or(0);
+    Tree out = Tree::object();
+    out["prompt_tokens"] = prompt;
+    out["completion_tokens"] = completion;
+    out["total_tokens"] = prompt + completion;
+    if (usage.cached) {
+        out["prompt_tokens_details"]["cached_tokens"] = *usage.cached;
+    }
+    if (usage.reasoning) {
+        out["completion_tokens_details"]["reasoning_tokens"] = *usage.reasoning;
+    }
+    return out;
+}
+
+// A later reading replaces what it names of an earlier one.
+void merge(Usage& into, const Usage& newer) {
+    const auto take = [](auto& old, const auto& fresh) {
+        if (fresh) {
+            old = fresh;
+        }
+    };
+    take(into.prompt, newer.prompt);
+    take(into.completion, newer.completion);
+    take(into.cached, newer.cached);
+    take(into.cache_write, newer.cache_write);
+    take(into.reasoning, newer.reasoning);
+}
+
+template <class... F>
+struct Overloaded : F... {
+    using F::operator()...;
+};
+
+// The same id, model and time in every chunk (trap 56), the client's name for the model (trap 71).
+class StreamWriter final : public AnswerWriter {
+public:
+    explicit StreamWriter(AnswerIdentity identity) : identity_{std::move(identity)} {}
+
+    std::string_view content_type() const override { return "text/event-stream"; }
+
+    void write(const ChatEvent& event, std::string& out) override {
+        if (failed_) {
+            return;
+        }
+        std::visit(
+            Overloaded{
+                [&](const Begun& begun) { open(begun, out); },
+                [&](const TextDelta& text) { delta("content", Tree(text.text), out); },
+                [&](const ReasoningDelta& text) {
+                    delta("reasoning_content", Tree(text.text), out);
+                },
+                [&](const RefusalDelta& text) { delta("refusal", Tree(text.text), out); },
+                [&](const ToolCallBegun& call) { begin_call(call, out); },
+                [&](const ToolArgumentsDelta& piece) { add_arguments(piece, out); },
+                [&](const Finished& finished) { finish(finished, out); },
+                [&](const Usage& usage) { merge(usage_.emplace(usage_.value_or(Usage{})), usage); },
+                [&](const Failed& failed) {
+                    failed_ = true;
+                    out += write_error_event(failed.error);
+                },
+                [&](const KeepAlive&) { out += net::sse_comment("keep-alive"); },
+            },
+            event
+        );
+    }
+
+    void end(std::string& out) override {
+        if (failed_) {
+            return;
+        }
+        if (identity_.include_usage && usage_) {
+            Tree chunk = shell();
+            chunk["choices"] = Tree::array();
+            chunk["usage"] = usage_json(*usage_);
+            send(chunk, out);
+        }
+        out += "data: [DONE]\n\n";
+    }
+
+private:
+    Tree shell() const {
+        Tree chunk = Tree::object();
+        chunk["id"] = identity_.id;
+        chunk["object"] = "chat.completion.chunk";
+        chunk["created"] = identity_.created;
+        chunk["model"] = identity_.model;
+        return chunk;
+    }
+
+    static void send(const Tree& chunk, std::string& out) {
+        out += "data: ";
+        out += raw_text(chunk);
+        out += "\n\n";
+    }
+
+    void choice(Tree delta, Tree reason, std::string& out) const {
+        Tree chunk = shell();
+        Tree choice = Tree::object();
+        choice["index"] = 0;
+        choice["delta"] = std::move(delta);
+        choice["logprobs"] = nullptr;
+        choice["finish_reason"] = std::move(reason);
+        chunk["choices"].push_back(std::move(choice));
+        if (identity_.include_usage) {
+            chunk["usage"] = nullptr;
+        }
+        send(chunk, out);
+    }
+
+    void open(const Begun& begun, std::string& out) {
+        if (opened_) {
+            return;
+        }
+        opened_ = true;
+        if (!begun.id.empty()) {
+            identity_.id = begun.id;
+        }
+        if (begun.created != 0) {
+            identity_.created = begun.created;
+        }
+        Tree delta = Tree::object();
+        delta["role"] = "assistant";  // trap 55
+        delta["content"] = "";
+        choice(std::move(delta), nullptr, out);
+    }
+
+    void delta(const char* key, Tree value, std::string& out) {
+        open({}, out);
+        Tree delta = Tree::object();
+        delta[key] = std::move(value);
+        choice(std::move(delta), nullptr, out);
+    }
+
+    void call_piece(Tree piece, std::string& out) {
+        Tree calls = Tree::array();
+        calls.push_back(std::move(piece));
+        delta("tool_calls", std::move(calls), out);
+    }
+
+    void begin_call(const ToolCallBegun& call, std::string& out) {
+        Tree piece = Tree::object();
+        piece["index"] = call.index;
+        piece["id"] = call.id;
+        piece["type"] = "function";
+        piece["function"]["name"] = call.name;
+        piece["function"]["arguments"] = "";
+        call_piece(std::move(piece), out);
+    }
+
+    void add_arguments(const ToolArgumentsDelta& arguments, std::string& out) {
+        Tree piece = Tree::object();
+        piece["index"] = arguments.index;
+        piece["function"]["arguments"] = arguments.json;
+        call_piece(std::move(piece), out);
+    }
+
+    void finish(const Finished& finished, std::string& out) {
+        open({}, out);
+        choice(Tree::object(), Tree(word(finished.reason)), out);
+    }
+
+    AnswerIdentity identity_;
+    std::optional<Usage> usage_;
+    bool opened_ = false;
+    bool failed_ = false;
+};
+
+class WholeWriter final : public AnswerWriter {
+public:
+    explicit WholeWriter(AnswerIdentity identity) : identity_{std::move(identity)} {}
+
+    std::string_view content_type() const override { return "application/json"; }
+
+    void write(const ChatEvent& event, std::string& /*out*/) override {
+        std::visit(
+            Overloaded{
+                [&](const Begun& begun) {
+                    identity_.id = begun.id.empty() ? identity_.id : begun.id;
+                    identity_.created = begun.created == 0 ? identity_.created : begun.created;
+                },
+                [&](const TextDelta& text) { text_ += text.text; },
+                [&](const ReasoningDelta& text) { reasoning_ += text.text; },
+                [&](const RefusalDelta& text) { refusal_ += text.text; },
+                [&](const ToolCallBegun& call) {
+                    calls_.push_back(ToolCall{.id = call.id, .name = call.name, .arguments = {}});
+                },
+                [&](const ToolArgumentsDelta& piece) {
+                    if (piece.index < calls_.size()) {
+                        calls_[piece.index].arguments += piece.json;
+                    }
+                },
+                [&](const Finished& finished) { reason_ = word(finished.reason); },
+                [&](const Usage& usage) { merge(usage_, usage); },
+                [&](const Failed& failed) { error_ = failed.error; },
+                [](const KeepAlive&) {},
+            },
+            event
+        );
+    }
+
+    void end(std::string& out) override {
+        if (error_) {
+            out += write_error(*error_);
+            return;
+        }
+        Tree answer = Tree::object();
+        answer["id"] = identity_.id;
+        answer["object"] = "chat.completion";
+        answer["created"] = identity_.created;
+        answer["model"] = identity_.model;
+        Tree choice = Tree::object();
+        choice["index"] = 0;
+        choice["message"] = message();
+        choice["logprobs"] = nullptr;
+        choice["finish_reason"] = reason_;
+        answer["choices"].push_back(std::move(choice));
+        answer["usage"] = usage_json(usage_);
+        out += raw_text(answer);
+    }
+
+private:
+    Tree message() const {
+        Tree message = Tree::object();
+        message["role"] = "assistant";
+        message["content"] = text_.empty() && !calls_.empty() ? Tree{} : Tree(text_);
+        message["refusal"] = refusal_.empty() ? Tree{} : Tree(refusal_);
+        if (!reasoning_.empty()) {
+            message["reasoning_content"] = reasoning_;
+        }
+        for (const ToolCall& call : calls_) {
+            Tree item = Tree::object();
+            item["id"] = call.id;
+            item["type"] = "function";
+            item["function"]["name"] = call.name;
+            item["function"]["arguments"] = call.arguments.empty() ? "{}" : call.arguments;
+            message["tool_calls"].push_back(std::move(item));
+        }
+        return message;
+    }
+
+    AnswerIdentity identity_;
+    std::string text_;
+    std::string reasoning_;
+    std::string refusal_;
+    std::vector<ToolCall> calls_;
+    std::string_view reason_ = "stop";
+    Usage usage_;
+    std::optional<Error> error_;
+};
+
+}  // namespace
+
+std::unique_ptr<AnswerWriter> writer(AnswerIdentity identity, bool stream) {
+    if (stream) {
+        return std::make_unique<StreamWriter>(std::move(identity));
+    }
+    return std::make_unique<WholeWriter>(std::move(identity));
+}
+
+Error read_error(int status, std::string_view body) {
+    return error_from_body(status, body);
+}
+
+std::string write_error(const Error& error) {
+    Tree inner = Tree::object();
+    inner["message"] = error.remedy.empty() ? error.message : error.message + " " + error.remedy;
+    inner["type"] = policy(error.code).openai_type;
+    inner["param"] = nullptr;
+    inner["code"] = error.name();
+    Tree body = Tree::object();
+    body["error"] = std::move(inner);
+    return raw_text(body);
+}
+
+std::string write_error_event(const Error& error) {
+    return net::sse_event({}, write_error(error));
+}
+
+}  // namespace nova::dialect::openai
