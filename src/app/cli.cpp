@@ -138,6 +138,12 @@ void add_start_options(CLI::App& command, StartOptions& options) {
         )
         ->type_name("V");
     command.add_option("--runtime", options.runtime, "auto, process, docker or external");
+    command
+        .add_option(
+            "--strategy", options.strategy,
+            "auto, drain (old one first) or blue-green (new one beside it); default: the setting"
+        )
+        ->check(CLI::IsMember({"auto", "drain", "blue-green"}));
     add_wait_options(command, options.waiting);
 }
 

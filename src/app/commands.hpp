@@ -38,6 +38,7 @@ struct StartOptions {
     std::string url;
     std::string auth_header;  // value, "@file" or "-" for standard input
     std::string runtime;
+    std::string strategy;
     WaitOptions waiting;
 };
 

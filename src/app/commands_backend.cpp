@@ -276,7 +276,8 @@ ExitCode send_start(CommandContext& context, ControlClient& client, const StartO
         {"model", model_as_the_daemon_sees_it(options.model)},
         {"url", options.url},
         {"auth_header", *auth},
-        {"runtime", options.runtime}
+        {"runtime", options.runtime},
+        {"strategy", options.strategy}
     };
     for (const auto& [key, text] : texts) {
         if (!text.empty()) {

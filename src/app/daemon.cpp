@@ -17,6 +17,7 @@
 #include "app/engine_inventory.hpp"
 #include "app/launch_planner.hpp"
 #include "app/machine.hpp"
+#include "app/memory_admission.hpp"
 #include "app/model_weights.hpp"
 #include "app/run_logs.hpp"
 #include "app/status_page.hpp"
@@ -146,6 +147,7 @@ private:
     runtime::ExternalDriver external_;
     lifecycle::HttpEngineClient engine_client_;
     ModelWeights weights_;
+    MeasuredMemory memory_;
     lifecycle::EventFeed feed_;
     recovery::AdminAuth auth_;
     TaskGroup tasks_;
@@ -168,7 +170,8 @@ Daemon::Daemon(
       settings_{*store_, in_.boot.setting_seeds},
       machine_{in_.environment, clock_, log_, in_.directory.path()},
       processes_{io_.get_executor(), clock_, driver_options(in_.directory, in_.environment)},
-      engine_client_{clock_}, weights_{in_.directory.path()}, auth_{in_.admin_secret, clock_},
+      engine_client_{clock_}, weights_{in_.directory.path()},
+      memory_{registry_, [this] { return read_memory(machine_); }}, auth_{in_.admin_secret, clock_},
       tasks_{io_.get_executor()}, controlling_{io_.get_executor()} {}
 
 void Daemon::make_planes() {
@@ -187,6 +190,8 @@ void Daemon::make_planes() {
             .install = in_.directory.install_id(),
             .slot = SlotName{"local"},
             .policy = lifecycle_policy(settings_),
+            .strategy = lifecycle::strategy_from(settings_.text("switch_strategy"))
+                            .value_or(lifecycle::Strategy::automatic),
         }
     );
     parts_ = std::make_unique<recovery::RecoveryParts>(recovery_parts());
@@ -236,6 +241,7 @@ lifecycle::ControllerPorts Daemon::controller_ports() {
         .clock = clock_,
         .log = log_,
         .feed = feed_,
+        .memory = &memory_,
     };
 }
 

@@ -19,7 +19,7 @@ constexpr std::string_view kKeyPrefix = "setting/";
 constexpr std::size_t kMaxText = 4096;
 
 // Numbers of the lifecycle: contract.md 4; on_exit: decisions.md 1.8.
-constexpr std::array<SettingRow, 11> kRows{{
+constexpr std::array<SettingRow, 12> kRows{{
     {.name = "mode",
      .type = SettingType::word,
      .built_in = "hybrid",
@@ -40,6 +40,13 @@ constexpr std::array<SettingRow, 11> kRows{{
      .most = 3600,
      .variable = "NOVA_DRAIN_S",
      .sentence = "Time running requests have to end before their engine is stopped."},
+    {.name = "switch_strategy",
+     .type = SettingType::word,
+     .built_in = "auto",
+     .words = "auto|drain|blue-green",
+     .variable = "NOVA_SWITCH_STRATEGY",
+     .sentence = "How a switch replaces an engine: the old one goes first, or runs until the new "
+                 "one serves."},
     {.name = "probe_interval_s",
      .type = integer,
      .built_in = "30",

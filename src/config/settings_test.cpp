@@ -38,10 +38,11 @@ TEST(SettingTable, HasUniqueNamesAndValidDefaults) {
 
 TEST(SettingTable, HoldsTheLifecyclesNumbers) {
     const std::pair<std::string_view, std::string_view> rows[] = {
-        {"start_limit_s", "120"},   {"drain_s", "15"},
-        {"probe_interval_s", "30"}, {"probe_strikes", "3"},
-        {"logs.keep_runs", "10"},   {"on_exit", "stop"},
-        {"mode", "hybrid"},         {"gateway.open_loopback", "true"},
+        {"start_limit_s", "120"},    {"drain_s", "15"},
+        {"probe_interval_s", "30"},  {"probe_strikes", "3"},
+        {"logs.keep_runs", "10"},    {"on_exit", "stop"},
+        {"mode", "hybrid"},          {"gateway.open_loopback", "true"},
+        {"switch_strategy", "auto"},
     };
     for (const auto& [name, value] : rows) {
         ASSERT_NE(find_setting(name), nullptr) << name;

@@ -35,6 +35,7 @@ std::string_view word(Phase phase);  // "error"
 struct Wish {
     std::optional<engine::BackendSpec> spec;  // empty: stop
     std::string actor;
+    std::optional<Strategy> strategy = {};  // empty: the setting's
 };
 
 struct Accepted {

@@ -22,6 +22,7 @@ BackendController::BackendController(
       work_{executor, ports_.clock, [this](Event event) { post(std::move(event)); }},
       preparation_{executor, ports_.clock, [this](Event event) { post(std::move(event)); }},
       probes_{executor, ports_.clock, [this](Event event) { post(std::move(event)); }},
+      candidate_probes_{executor, ports_.clock, [this](Event event) { post(std::move(event)); }},
       tasks_{executor} {}
 
 BackendController::~BackendController() = default;
@@ -51,6 +52,7 @@ Task<void> BackendController::run() {
     work_.abandon();
     preparation_.abandon();
     probes_.abandon();
+    candidate_probes_.abandon();
     tasks_.cancel();
     for (Item& item : queue_) {
         if (item.waiting) {
@@ -62,6 +64,7 @@ Task<void> BackendController::run() {
     co_await work_.join();
     co_await preparation_.join();
     co_await probes_.join();
+    co_await candidate_probes_.join();
     co_await tasks_.join();
 }
 
@@ -221,8 +224,12 @@ Task<Result<Accepted>> BackendController::set_desired(Wish wish) {
         if (!plan) {
             co_return propagate(plan);
         }
-        item.event =
-            Wished{Target{.spec = engine::hash_of(*wish.spec), .host = *host, .generation = {}}};
+        item.event = Wished{Target{
+            .spec = engine::hash_of(*wish.spec),
+            .host = *host,
+            .generation = {},
+            .strategy = wish.strategy.value_or(options_.strategy)
+        }};
     }
     co_return co_await ask(std::move(item));
 }
@@ -295,12 +302,15 @@ BackendStatus BackendController::status() const {
             }
         }
     }
-    status.instance = handle_;
+    if (const auto* handle = running_handle()) {
+        status.instance = *handle;
+    }
     return status;
 }
 
 Task<Result<std::string>> BackendController::log_tail(std::size_t lines) {
-    const auto handle = handle_ ? handle_ : last_handle_;
+    const auto* running = running_handle();
+    const auto handle = running != nullptr ? std::optional{*running} : last_handle_;
     if (!handle) {
         co_return fail(
             ErrorCode::not_found, "No engine has run yet, so there is no log.", "Start one first."
@@ -349,10 +359,11 @@ void BackendController::forget_unused_specs() {
             used.insert(target->spec);
         }
     }
-    if (state_.running) {
-        used.insert(state_.running->target.spec);
-        if (state_.running->loaded) {
-            used.insert(*state_.running->loaded);
+    for (const auto* one : {&state_.running, &state_.candidate, &state_.retiring}) {
+        if (*one) {
+            used.insert((*one)->target.spec);
+            used.insert((*one)->loaded.value_or((*one)->target.spec));
+            used.insert((*one)->unused.value_or((*one)->target.spec));
         }
     }
     if (state_.prepared) {  // wanted again, it starts without being prepared a second time

@@ -16,7 +16,9 @@
 #include "core/task_group.hpp"
 #include "lifecycle/backend_control.hpp"
 #include "lifecycle/backend_record.hpp"
+#include "lifecycle/held_instance.hpp"
 #include "lifecycle/lane.hpp"
+#include "lifecycle/memory_port.hpp"
 #include "lifecycle/ports.hpp"
 #include "lifecycle/transition.hpp"
 #include "store/state_store.hpp"
@@ -37,12 +39,14 @@ struct ControllerPorts {
     Clock& clock;
     Log& log;
     EventFeed& feed;
+    MemoryPort* memory = nullptr;  // none: never two instances
 };
 
 struct ControllerOptions {
     InstallId install;
     SlotName slot{"local"};
     LifecyclePolicy policy{};
+    Strategy strategy = Strategy::automatic;  // of wishes that name none
 };
 
 // decisions.md 1.8. at_once leaves everything as it is, as a kill would.
@@ -119,6 +123,18 @@ private:
     BackendRecord record_of(const Draft& draft) const;
     void report_progress(const std::string& phase, const runtime::Progress& progress);
 
+    // ---- backend_switch.cpp: two instances, and what they leave behind
+    const runtime::InstanceHandle* running_handle() const;
+    bool knows(Generation generation) const;
+    Task<Event> admit(Target target);
+    static Admitted not_admitted(const Target& target, const std::string& why);
+    void explain(std::string_view phase, std::string sentence);
+    Task<void> unload(ProbeTarget target, std::string model);
+    void begin_unload(const Unload& effect);
+    Task<void> wait_for_memory(Generation generation, std::optional<Bytes> before_stop);
+    Task<std::optional<Bytes>> gpu_free();
+    Task<Result<void>> stop_unheld(Generation generation, runtime::RuntimeDriver::Force force);
+
     // ---- backend_effects.cpp: what the machine asks for
     void plan_start(const Start& effect);
     void perform(const Effect& effect);
@@ -135,13 +151,13 @@ private:
     Task<Event> drain(Generation generation, TimePoint deadline);
     Task<Event> cut(Generation generation);
     Task<Event> stop(Stop effect);
-    Task<Result<void>> stop_all_owned(runtime::RuntimeDriver::Force force);
     Task<void> watch_exit(runtime::InstanceHandle handle);
     Task<void> notice_progress(Generation generation);
     Task<std::string> tail_of(runtime::InstanceHandle handle);
     Task<Result<void>> push_view();
     Task<void> refresh_view();
     Task<void> close_and_drain();
+    Task<void> drain_and_cut(UpstreamId upstream);
     SlotView view() const;
     UpstreamView upstream_view(Generation generation) const;
     UpstreamId upstream_id(Generation generation) const;
@@ -154,7 +170,6 @@ private:
     std::map<SpecHash, engine::ResolvedModel> resolved_;
     std::vector<InstanceNote> notes_;
     std::vector<std::string> models_;
-    bool models_known_ = true;
     std::optional<Operation> operation_;
     bool operation_dirty_ = false;
     std::string record_json_;  // as stored
@@ -165,13 +180,12 @@ private:
     std::optional<Leave> leaving_;
 
     std::vector<runtime::OwnedInstance> owned_;
-    std::optional<Result<Plan>> plan_;  // of the instance that runs or starts
-    std::optional<runtime::InstanceHandle> handle_;
+    HeldInstances held_;
+    std::map<std::string, std::string, std::less<>> sentences_;  // by phase; not written yet
     std::optional<runtime::InstanceHandle> last_handle_;
     std::optional<UpstreamView> open_view_;
     bool pushing_view_ = false;
     asio::steady_timer view_pushed_;
-    std::string last_loading_line_;
     TimePoint next_progress_look_{};
     TimePoint next_progress_report_{};
     std::optional<LoadingView> loading_;
@@ -179,6 +193,7 @@ private:
     Lane work_;
     Lane preparation_;
     Lane probes_;
+    Lane candidate_probes_;
     TaskGroup tasks_;
 };
 

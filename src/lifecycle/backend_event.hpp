@@ -49,6 +49,13 @@ struct PrepareFailed {
     Failure failure;
 };
 
+// Whether the wanted instance may start beside the one that serves.
+struct Admitted {
+    Generation wish;
+    bool beside = false;
+    std::optional<Failure> refusal;  // it was to be blue-green or not at all, and cannot be
+};
+
 struct Started {
     Generation generation;
     std::chrono::nanoseconds start_limit{};  // of this engine; the policy's where that is longer
@@ -109,7 +116,7 @@ struct Tick {};
 
 using Event = std::variant<
     Booted, Wished, CancelWished, Leaving, Listed, ListFailed, Swept, SweepFailed, Prepared,
-    PrepareFailed, Started, StartFailed, Probed, Progressed, Loaded, LoadFailed, Published,
-    PublishFailed, Drained, CutDone, Exited, Stopped, StopFailed, Tick>;
+    PrepareFailed, Admitted, Started, StartFailed, Probed, Progressed, Loaded, LoadFailed,
+    Published, PublishFailed, Drained, CutDone, Exited, Stopped, StopFailed, Tick>;
 
 }  // namespace nova::lifecycle

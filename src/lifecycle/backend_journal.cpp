@@ -31,6 +31,9 @@ std::string_view phase_begun(const Effect& effect) {
     if (std::holds_alternative<Prepare>(effect)) {
         return "weights";
     }
+    if (std::holds_alternative<Admit>(effect)) {
+        return "strategy";
+    }
     if (std::holds_alternative<Drain>(effect)) {
         return "drain";
     }
@@ -60,6 +63,9 @@ PhaseEnd phase_ended(const Event& event) {
     }
     if (std::holds_alternative<PrepareFailed>(event)) {
         return {"weights", "failed"};
+    }
+    if (const auto* admitted = std::get_if<Admitted>(&event)) {
+        return {"strategy", admitted->refusal ? "failed" : "succeeded"};
     }
     if (std::holds_alternative<Drained>(event)) {
         return {"drain", "succeeded"};
@@ -144,7 +150,13 @@ Operation* BackendController::touch(Draft& draft) {
 
 void BackendController::draft_phase_end(Draft& draft, const Event& event) {
     const PhaseEnd end = phase_ended(event);
+    auto sentence = sentences_.extract(std::string{end.id});
     if (Operation* operation = touch(draft); operation != nullptr && !end.id.empty()) {
+        for (OperationPhase& phase : operation->phases) {
+            if (sentence && phase.id == end.id && phase.state == "running") {
+                phase.detail = sentence.mapped();
+            }
+        }
         end_phases(*operation, end.id, end.state, ports_.clock.wall_now());
         operation_dirty_ = true;
     }

@@ -15,6 +15,9 @@ Json target_json(const Target& target, const BackendRecord& record) {
         {"host", target.host.value},
         {"generation", target.generation.value}
     };
+    if (target.strategy != Strategy::automatic) {
+        out["strategy"] = nova::lifecycle::word(target.strategy);
+    }
     const auto spec = record.specs.find(target.spec);
     if (spec != record.specs.end()) {
         out["spec"] = engine::to_json(spec->second, engine::SecretsIn::yes);
@@ -31,6 +34,8 @@ std::optional<Target> target_from(const Json* value, BackendRecord& record) {
     target.spec.value = in.required_text("hash");
     target.host.value = in.required_text("host");
     target.generation.value = static_cast<std::uint64_t>(in.required_integer("generation"));
+    target.strategy =
+        strategy_from(in.text("strategy").value_or("auto")).value_or(Strategy::automatic);
     const Json* json = in.object("spec");
     if (in.error() || json == nullptr) {
         return std::nullopt;

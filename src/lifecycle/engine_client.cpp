@@ -192,6 +192,24 @@ Task<Result<void>> HttpEngineClient::load(
     co_return Result<void>{};
 }
 
+Task<Result<void>>
+HttpEngineClient::unload(ProbeTarget target, std::string model, Deadline deadline) {
+    if (target.protocol != engine::Protocol::ollama || model.empty()) {
+        co_return Result<void>{};
+    }
+    // Without a prompt and to be kept for no time: nothing is generated, the model goes.
+    const std::string body = Json{{"model", model}, {"keep_alive", 0}, {"stream", false}}.dump();
+    const auto answer = co_await post(target, "/api/generate", body, deadline);
+    if (!answer) {
+        co_return propagate(answer);
+    }
+    const bool cannot_generate = answer->status == 400 && answer->body.contains("not support");
+    if (answer->status != 200 && !cannot_generate) {
+        co_return fail(refused("unload the model", *answer));
+    }
+    co_return Result<void>{};
+}
+
 namespace {
 
 struct Upload {

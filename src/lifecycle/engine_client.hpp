@@ -19,6 +19,8 @@ public:
     // memory. Error not_found: Ollama does not have the model and there is no file.
     Task<Result<void>>
     load(ProbeTarget target, engine::ResolvedModel model, runtime::ProgressSink progress) override;
+    // Ollama: at once when the model is idle, else when its last request has ended.
+    Task<Result<void>> unload(ProbeTarget target, std::string model, Deadline deadline) override;
 
 private:
     Task<Result<net::FetchResponse>>

@@ -136,5 +136,32 @@ TEST(EngineClient, HandsAFileToOllamaCreatesTheModelAndLoadsIt) {
     std::filesystem::remove(path);
 }
 
+TEST(EngineClient, UnloadsAModelOfOllamaAndAsksNoOtherEngine) {
+    asio::io_context io{1};
+    run_on(io, [&]() -> Task<void> {
+        SystemClock clock;
+        Server server{io};
+        std::vector<std::string> asked;
+        server.routes.add("POST", "/api/generate", [&](Exchange& exchange) -> Task<void> {
+            asked.push_back((co_await exchange.read_body(1U << 20U)).value());
+            const int status = asked.size() == 1 ? 200 : 500;
+            ignore(co_await exchange.respond(status, "application/json", "{}"), "a test");
+        });
+        ProbeTarget target = target_at(server.start());
+        HttpEngineClient client{clock};
+        const Deadline soon = Deadline::in(clock, std::chrono::seconds{10});
+        EXPECT_TRUE(co_await client.unload(target, "m", soon));
+        EXPECT_TRUE(asked.empty());
+        target.protocol = engine::Protocol::ollama;
+        EXPECT_TRUE(co_await client.unload(target, "m", soon));
+        const Json body = Json::parse(asked.at(0));
+        EXPECT_EQ(body["model"], "m");
+        EXPECT_EQ(body["keep_alive"], 0);
+        EXPECT_FALSE(body.contains("prompt"));
+        EXPECT_FALSE(co_await client.unload(target, "m", soon));
+        co_await server.stop();
+    });
+}
+
 }  // namespace
 }  // namespace nova::lifecycle

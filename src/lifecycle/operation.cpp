@@ -95,6 +95,27 @@ OperationPhase phase_from(const Json& value) {
 
 }  // namespace
 
+std::string_view word(Strategy strategy) {
+    switch (strategy) {
+    case Strategy::automatic:
+        return "auto";
+    case Strategy::drain:
+        return "drain";
+    case Strategy::blue_green:
+        return "blue-green";
+    }
+    return "";
+}
+
+std::optional<Strategy> strategy_from(std::string_view text) {
+    for (const Strategy one : {Strategy::automatic, Strategy::drain, Strategy::blue_green}) {
+        if (word(one) == text) {
+            return one;
+        }
+    }
+    return std::nullopt;
+}
+
 std::string_view word(OperationState state) {
     switch (state) {
     case OperationState::queued:

@@ -25,12 +25,19 @@ enum class OperationState : std::uint8_t {
     rolled_back
 };
 
+// How a switch replaces one instance by another (house.md 4a). automatic: blue-green when the
+// memory that is free admits both, else drain.
+enum class Strategy : std::uint8_t { automatic, drain, blue_green };
+
+std::string_view word(Strategy strategy);  // "auto", "drain", "blue-green"
+std::optional<Strategy> strategy_from(std::string_view word);
+
 std::string_view word(OperationState state);
 std::optional<OperationState> operation_state_from(std::string_view word);
 bool finished(OperationState state);
 
 struct OperationPhase {
-    std::string id;     // drain, stop, image, weights, create, load, warm-up, route
+    std::string id;     // strategy, drain, stop, image, weights, create, load, warm-up, route
     std::string state;  // running, succeeded, failed, skipped
     WallTime started_at{};
     std::optional<WallTime> ended_at;

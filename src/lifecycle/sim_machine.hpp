@@ -162,7 +162,13 @@ public:
         co_return Result<void>{};
     }
 
+    Task<Result<void>> unload(ProbeTarget, std::string model, Deadline) override {
+        unloaded.push_back(std::move(model));
+        co_return Result<void>{};
+    }
+
     std::size_t probes = 0;
+    std::vector<std::string> unloaded;
 
 private:
     SimMachine& machine_;

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "lifecycle/sim_machine.hpp"
+#include "lifecycle/sim_memory.hpp"
 
 namespace nova::lifecycle {
 
@@ -90,6 +91,7 @@ struct Nova {
     SimRuntime runtime;
     SimEngine engine;
     SimWeights weights;
+    SimMemory memory;
     SimTraffic traffic;
     Log log{Log::Sink::none, LogLevel::debug};
     EventFeed feed;
@@ -128,7 +130,8 @@ struct Nova {
             .store = store,
             .clock = clock,
             .log = log,
-            .feed = feed
+            .feed = feed,
+            .memory = &memory
         };
     }
 
@@ -175,7 +178,7 @@ struct Nova {
         }
     }
 
-    std::shared_ptr<std::optional<Result<Accepted>>> want(std::optional<std::string> model) {
+    auto want(std::optional<std::string> model, std::optional<Strategy> strategy = {}) {
         std::optional<engine::BackendSpec> spec;
         if (model) {
             spec.emplace();
@@ -184,7 +187,8 @@ struct Nova {
             spec->model = {slash == std::string::npos ? *model : model->substr(slash + 1)};
         }
         auto answer = std::make_shared<std::optional<Result<Accepted>>>();
-        tasks.spawn("want", ask(Wish{.spec = std::move(spec), .actor = "test"}, answer));
+        Wish wish{.spec = std::move(spec), .actor = "test", .strategy = strategy};
+        tasks.spawn("want", ask(std::move(wish), answer));
         return answer;
     }
 

@@ -22,6 +22,7 @@ void Machine::check_deadlines() {
         s_.attempts = 0;
         s_.row_began_ready = false;
     }
+    check_candidate();
     if (!s_.running || s_.running->gone || s_.running->broken || !s_.running->up) {
         return;
     }
@@ -45,14 +46,15 @@ bool Machine::has_to_go() const {
     if (wanted->host == running.target.host) {
         return false;
     }
-    // The old side serves until the new one is prepared.
-    return !serving() || s_.prepared == wanted->spec;
+    // The old side serves until the new one is prepared, or has taken over.
+    return serving() ? s_.prepared == wanted->spec && drain_chosen(*wanted) : !resuming();
 }
 
 void Machine::decide() {
     if (s_.running && goal() && s_.running->target.spec == goal()->spec && !s_.running->broken) {
         s_.running->target = *goal();
     }
+    sort_instances();
     if (s_.busy != Work::none) {
         interrupt_useless_work();
     } else if (now_ >= s_.pause_until) {
@@ -60,18 +62,31 @@ void Machine::decide() {
     }
     steer_preparation();
     steer_probe();
+    steer_candidate_probe();
     s_.phase = phase_now();
 }
 
 void Machine::interrupt_useless_work() {
-    if (!s_.running) {
-        return;
-    }
-    if (s_.busy == Work::drain && (s_.running->gone || !has_to_go())) {
+    const Running* one = subject();
+    const bool other = one != nullptr && (!s_.running || one != &*s_.running);
+    const auto wanted = goal();
+    if (s_.busy == Work::admit &&
+        (!serving() || !wanted || wanted->host == s_.running->target.host || has_to_go())) {
         cancel_work();
     }
-    if (s_.busy == Work::load &&
-        (has_to_go() || !goal() || !s_.loading || s_.loading->spec != goal()->spec)) {
+    if (one == nullptr) {
+        return;
+    }
+    const bool leaves = !other                          ? has_to_go()
+                        : is_candidate(one->generation) ? candidate_has_to_go()
+                                                        : true;
+    const bool in_the_way = other && has_to_close();
+    if (s_.busy == Work::drain && (one->gone || !leaves || in_the_way)) {
+        cancel_work();
+    }
+    const bool useless = !wanted || !s_.loading ||
+                         s_.loading->spec != (resuming() && !other ? one->target : *wanted).spec;
+    if (s_.busy == Work::load && (leaves || in_the_way || useless)) {
         cancel_work();
     }
 }
@@ -86,11 +101,32 @@ void Machine::next_work() {
         return;
     }
     const auto wanted = goal();
+    if (s_.running && has_to_close()) {
+        tear_down();
+        return;
+    }
+    if (s_.running && !has_to_go()) {
+        if (resuming()) {
+            bring_up(s_.running->target);
+        } else if (wanted->host == s_.running->target.host) {
+            bring_up(*wanted);
+        }
+        if (s_.busy != Work::none) {
+            return;
+        }
+    }
+    if (s_.retiring) {
+        take_away(*s_.retiring);
+        return;
+    }
+    if (s_.candidate && work_on_candidate()) {
+        return;
+    }
     if (s_.running) {
         if (has_to_go()) {
             tear_down();
-        } else if (wanted->host == s_.running->target.host) {
-            bring_up(*wanted);
+        } else if (!s_.candidate && wanted->host != s_.running->target.host) {
+            switch_over(*wanted);
         }
         return;
     }
@@ -112,9 +148,11 @@ void Machine::next_work() {
 
 void Machine::start_instance(const Target& target) {
     const Generation generation = next_generation();
-    s_.running = Running{.target = target, .generation = generation, .loaded = {}, .broken = {}};
+    s_.running = Running{
+        .target = target, .generation = generation, .loaded = {}, .unused = {}, .broken = {}
+    };
     s_.strikes = 0;
-    begin(Work::start, Start{.target = target, .generation = generation});
+    begin(Work::start, Start{.target = target, .generation = generation}, generation);
 }
 
 void Machine::bring_up(const Target& target) {
@@ -122,7 +160,9 @@ void Machine::bring_up(const Target& target) {
     if (!running.ready) {
         return;
     }
-    const bool early = policy_.bug == PlantedBug::open_before_loaded;
+    const bool early =
+        policy_.bug == PlantedBug::open_before_loaded ||
+        (policy_.bug == PlantedBug::candidate_open_before_loaded && s_.retiring.has_value());
     if (running.loaded != target.spec && !early) {
         if (s_.traffic == Traffic::unsure) {  // the last publication failed: be sure first
             begin(Work::publish_closed, PublishClosed{});
@@ -132,7 +172,10 @@ void Machine::bring_up(const Target& target) {
         if (running.target.spec == target.spec || s_.prepared == target.spec) {
             s_.loading = target;
             s_.load_deadline = now_ + running.start_limit;
-            begin(Work::load, Load{.target = target, .generation = running.generation});
+            begin(
+                Work::load, Load{.target = target, .generation = running.generation},
+                running.generation
+            );
         }
         return;
     }
@@ -141,7 +184,10 @@ void Machine::bring_up(const Target& target) {
         running.target = target;
         s_.published = target.spec;
         s_.traffic = s_.traffic == Traffic::open ? Traffic::open : Traffic::unsure;
-        begin(Work::publish_open, PublishOpen{.target = target, .generation = running.generation});
+        begin(
+            Work::publish_open, PublishOpen{.target = target, .generation = running.generation},
+            running.generation
+        );
         return;
     }
     settle(target);
@@ -163,25 +209,15 @@ void Machine::tear_down() {
         begin(Work::publish_closed, PublishClosed{});
         return;
     }
-    if (!running.drained && !running.gone && policy_.bug != PlantedBug::stop_without_drain) {
-        begin(
-            Work::drain, Drain{.generation = running.generation, .deadline = now_ + policy_.drain}
-        );
-        return;
-    }
-    begin(
-        Work::stop,
-        Stop{
-            .generation = running.generation,
-            .force = running.stop_failures > 0,
-            .why = running.broken ? Stop::Why::broken : Stop::Why::not_wanted
-        }
-    );
+    take_away(running);
 }
 
 Phase Machine::phase_now() const {
     if (!s_.listed || s_.strays) {
         return Phase::recovering;
+    }
+    if (!s_.running && s_.retiring) {
+        return s_.retiring->drained || s_.retiring->gone ? Phase::stopping : Phase::draining;
     }
     if (!s_.running) {
         if (!goal()) {
@@ -244,6 +280,16 @@ std::optional<TimePoint> next_wake(const BackendState& s, const LifecyclePolicy&
         if (s.attempts > 0 && s.ready_since) {
             consider(*s.ready_since + policy.forget_after);
         }
+    }
+    if (candidate_comes_up(s)) {
+        consider(s.candidate->start_deadline);
+        if (!s.candidate->probed) {
+            consider(s.candidate->probe_at);
+        }
+    }
+    if (s.busy == Work::load && !s.cancelling && s.candidate &&
+        s.subject == s.candidate->generation) {
+        consider(s.load_deadline);
     }
     return earliest;
 }

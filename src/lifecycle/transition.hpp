@@ -20,6 +20,18 @@
 //
 // - Preparing comes first: while another instance serves, the phase stays ready until the wanted
 //   side is prepared. `pulling` is a phase only when nothing serves.
+// - Blue-green: prepared beside what serves, the machine asks whether memory admits both. If so,
+// lane
+//   1 does not close anything:
+//
+//     running A serves ─admitted─► candidate B: start ─ready, loaded─► one publication: A ─► B
+//                                      │ limit, exit, not wanted           │ acknowledged
+//                                      ▼                                   ▼
+//                       B stopped, A never closed                 retiring A: drain, cut, stop
+//
+//   A is wanted again meanwhile: candidate B goes, or retiring A becomes the candidate again.
+// - Found after a restart and not wanted any more, an instance serves until the wanted one is
+//   prepared, too.
 // - The same host wanted again while draining opens again without a restart. An instance of many
 //   models changes its model by load ─► publish, without closing.
 // - Roll-back and cancel rewrite `desired` in the step that gives the outcome.
@@ -50,6 +62,12 @@ struct Prepare {
 
 struct CancelPreparation {};
 
+// May the target's instance start beside the one that serves? Memory as it is now, and the
+// strategy.
+struct Admit {
+    Target target;
+};
+
 struct Start {
     Target target;
     Generation generation;
@@ -62,6 +80,12 @@ struct Probe {
 // Makes the target's model answer and reads the list of models.
 struct Load {
     Target target;
+    Generation generation;
+};
+
+// Frees the memory of a model that is published no longer; nothing waits for it.
+struct Unload {
+    SpecHash spec;
     Generation generation;
 };
 
@@ -103,8 +127,8 @@ struct FinishOperation {
 };
 
 using Effect = std::variant<
-    ListOwned, SweepStrays, Prepare, CancelPreparation, Start, Probe, Load, PublishOpen,
-    PublishClosed, Drain, Cut, Stop, CancelWork, OpenOperation, FinishOperation>;
+    ListOwned, SweepStrays, Prepare, CancelPreparation, Admit, Start, Probe, Load, Unload,
+    PublishOpen, PublishClosed, Drain, Cut, Stop, CancelWork, OpenOperation, FinishOperation>;
 
 // Mistakes for tests: each has to be found by the explorer.
 enum class PlantedBug : std::uint8_t {
@@ -117,6 +141,12 @@ enum class PlantedBug : std::uint8_t {
     skip_recovery,
     retry_timer_lost,
     exit_leaves_traffic_open,
+    admission_ignored,
+    candidate_open_before_loaded,
+    old_side_stopped_before_the_move,
+    old_side_stopped_without_drain,
+    failed_candidate_forgotten,
+    failed_candidate_closes_the_old_side,
 };
 
 // contract.md 4; each a setting.

@@ -111,11 +111,12 @@ void Machine::finish(OperationState outcome, std::optional<Failure> failure) {
 }
 
 // The wanted spec failed by itself.
-void Machine::fail_wanted(const Failure& failure, bool proven) {
+void Machine::fail_wanted(const Failure& failure, bool proven, Tried tried) {
     if (s_.wish && s_.before) {
         const std::optional<Target> back = s_.before;
         // Nothing was touched while it was being prepared: then it merely failed.
-        const bool untouched = serving() && s_.running->target.spec == back->spec;
+        const bool untouched =
+            tried == Tried::no && serving() && s_.running->target.spec == back->spec;
         s_.before.reset();
         want(back);
         s_.error = failure;
@@ -144,26 +145,36 @@ void Machine::fold(const Listed& event) {
     s_.listed = true;
     s_.adopted_index.reset();
     const auto wanted = goal();
-    for (std::size_t i = 0; i < event.found.size(); ++i) {
-        const FoundInstance& found = event.found[i];
+    for (const FoundInstance& found : event.found) {
         s_.counter = std::max(s_.counter, found.generation.value);
-        if (wanted && !s_.adopted_index && found.alive && found.host == wanted->host) {
-            s_.adopted_index = i;
-            s_.running = Running{
-                .target = *wanted,
-                .generation = found.generation,
-                .adopted = true,
-                .up = true,
-                .loaded = {},
-                .broken = {},
-                .start_deadline = now_ + policy_.start_limit,
-                .start_limit = policy_.start_limit
-            };
-            s_.next_probe_at = now_;
-        } else {
-            s_.strays = true;
+    }
+    // What is wanted; else what served before it, which goes on until the wanted one is prepared.
+    const std::optional<Target>* const order[] = {&wanted, &s_.before, &s_.last_good};
+    for (const auto* target : order) {
+        for (std::size_t i = 0; i < event.found.size() && wanted && *target; ++i) {
+            const FoundInstance& found = event.found[i];
+            if (!s_.adopted_index && found.alive && found.host == (*target)->host) {
+                s_.adopted_index = i;
+                adopt_instance(**target, found.generation);
+            }
         }
     }
+    s_.strays = event.found.size() > (s_.adopted_index ? 1U : 0U);
+}
+
+void Machine::adopt_instance(const Target& target, Generation generation) {
+    s_.running = Running{
+        .target = target,
+        .generation = generation,
+        .adopted = true,
+        .up = true,
+        .loaded = {},
+        .unused = {},
+        .broken = {},
+        .start_deadline = now_ + policy_.start_limit,
+        .start_limit = policy_.start_limit
+    };
+    s_.next_probe_at = now_;
 }
 
 void Machine::fold(const ListFailed& /*event*/) {
@@ -214,6 +225,9 @@ void Machine::steer_preparation() {
     if (!wanted || !s_.listed || waiting_to_retry() || s_.prepared == wanted->spec) {
         return;
     }
+    if (s_.candidate && s_.candidate->target.spec == wanted->spec) {
+        return;
+    }
     // What runs already needs nothing fetched: an adopted engine outlives its file. And what just
     // broke is first taken away and judged.
     if (s_.running && (s_.running->target.generation == wanted->generation ||
@@ -230,11 +244,12 @@ void Machine::fold(const Started& event) {
     if (s_.busy == Work::start) {
         end_work();
     }
-    if (instance_is(event.generation)) {
-        s_.running->up = true;
-        s_.running->start_limit = std::max(event.start_limit, policy_.start_limit);
-        s_.running->start_deadline = now_ + s_.running->start_limit;
-        s_.next_probe_at = now_;
+    if (Running* one = instance(event.generation)) {
+        one->up = true;
+        one->start_limit = std::max(event.start_limit, policy_.start_limit);
+        one->start_deadline = now_ + one->start_limit;
+        one->probe_at = now_;
+        s_.next_probe_at = instance_is(event.generation) ? now_ : s_.next_probe_at;
     }
 }
 
@@ -242,8 +257,8 @@ void Machine::fold(const StartFailed& event) {
     if (s_.busy == Work::start) {
         end_work();
     }
-    if (instance_is(event.generation)) {
-        break_instance(event.failure);
+    if (Running* one = instance(event.generation); one != nullptr && !one->broken) {
+        one->broken = event.failure;
     }
 }
 
@@ -256,6 +271,10 @@ void Machine::break_instance(Failure failure) {
 void Machine::fold(const Probed& event) {
     if (is(s_.probing, event.generation)) {
         s_.probing.reset();
+    }
+    if (is_candidate(event.generation)) {
+        fold_candidate_probe(event.verdict);
+        return;
     }
     if (!instance_is(event.generation) || s_.running->gone || s_.running->broken) {
         return;
@@ -279,20 +298,25 @@ void Machine::fold(const Probed& event) {
 }
 
 void Machine::fold(const Progressed& event) {
-    if (instance_is(event.generation)) {
-        const TimePoint bought = now_ + s_.running->start_limit;
-        s_.running->start_deadline = std::max(s_.running->start_deadline, bought);
-        s_.load_deadline = std::max(s_.load_deadline, bought);
+    if (Running* one = instance(event.generation)) {
+        const TimePoint bought = now_ + one->start_limit;
+        one->start_deadline = std::max(one->start_deadline, bought);
+        if (s_.busy == Work::load && s_.subject == event.generation) {
+            s_.load_deadline = std::max(s_.load_deadline, bought);
+        }
     }
 }
 
 void Machine::fold(const Exited& event) {
-    if (!instance_is(event.generation) || s_.running->gone) {
+    Running* one = instance(event.generation);
+    if (one == nullptr || one->gone) {
         return;
     }
-    s_.running->gone = true;
-    s_.running->ready = false;
-    break_instance(event.failure);
+    one->gone = true;
+    one->ready = false;
+    if (!one->broken) {
+        one->broken = event.failure;
+    }
 }
 
 void Machine::steer_probe() {
@@ -312,10 +336,12 @@ void Machine::fold(const Loaded& event) {
     if (s_.busy != Work::load) {
         return;
     }
+    Running* one = subject();
     end_work();
     s_.loading.reset();
-    if (s_.running && !s_.running->gone) {
-        s_.running->loaded = event.spec;
+    if (one != nullptr && !one->gone) {
+        one->unused = one->loaded;
+        one->loaded = event.spec;
     }
 }
 
@@ -326,9 +352,14 @@ void Machine::fold(const LoadFailed& event) {
     const bool own_doing = s_.cancelling && !s_.timed_out;
     const Failure failure = s_.timed_out ? start_timeout() : event.failure;
     const std::optional<Target> target = s_.loading;
+    Running* one = subject();
     end_work();
     s_.loading.reset();
-    if (own_doing || !s_.running || !target) {
+    if (own_doing || one == nullptr || !target) {
+        return;
+    }
+    if (!instance_is(one->generation)) {
+        one->broken = one->broken ? one->broken : failure;
         return;
     }
     const bool still_wanted = s_.desired && s_.desired->spec == target->spec && !s_.leaving;
@@ -355,6 +386,14 @@ void Machine::fold(const Published& /*event*/) {
             }
         }
         s_.ready_since = s_.ready_since ? s_.ready_since : now_;
+        if (s_.running && s_.running->unused) {
+            if (s_.running->unused != s_.running->loaded && !s_.running->broken) {
+                effects_.push_back(
+                    Unload{.spec = *s_.running->unused, .generation = s_.running->generation}
+                );
+            }
+            s_.running->unused.reset();
+        }
     } else if (s_.busy == Work::publish_closed) {
         s_.traffic = Traffic::closed;
         s_.ready_since.reset();
@@ -373,21 +412,23 @@ void Machine::fold(const Drained& event) {
         return;
     }
     const bool given_up = s_.cancelling;
+    Running* one = subject();
     end_work();
-    if (given_up || !s_.running) {
+    if (given_up || one == nullptr) {
         return;
     }
     if (event.left == 0) {
-        s_.running->drained = true;
+        one->drained = true;
     } else {
-        begin(Work::cut, Cut{s_.running->generation});
+        begin(Work::cut, Cut{one->generation}, one->generation);
     }
 }
 
 void Machine::fold(const CutDone& /*event*/) {
+    Running* one = subject();
     end_work();
-    if (s_.running) {
-        s_.running->drained = true;
+    if (one != nullptr) {
+        one->drained = true;
     }
 }
 
@@ -397,11 +438,22 @@ void Machine::fold(const Stopped& event) {
     if (s_.busy == Work::stop) {
         end_work();
     }
+    if (s_.retiring && s_.retiring->generation == event.generation) {
+        s_.retiring.reset();
+        return;
+    }
+    if (is_candidate(event.generation)) {
+        const Running was = *s_.candidate;
+        s_.candidate.reset();
+        candidate_stopped(was, event.reading);
+        return;
+    }
     if (!instance_is(event.generation)) {
         return;
     }
     const Running was = *s_.running;
     s_.running.reset();
+    s_.way.reset();
     s_.strikes = 0;
     const bool own_doing = !was.broken && policy_.bug != PlantedBug::own_stop_counts_as_failure;
     // Another wish, even for the same, starts with a clean record.
@@ -420,12 +472,12 @@ void Machine::fold(const StopFailed& event) {
     if (s_.busy == Work::stop) {
         end_work();
     }
-    if (instance_is(event.generation)) {
-        ++s_.running->stop_failures;
-        if (policy_.bug == PlantedBug::failed_stop_counts_as_gone) {
-            s_.running.reset();
-            return;
-        }
+    if (Running* one = instance(event.generation)) {
+        ++one->stop_failures;
+    }
+    if (instance_is(event.generation) && policy_.bug == PlantedBug::failed_stop_counts_as_gone) {
+        s_.running.reset();
+        return;
     }
     pause();
 }

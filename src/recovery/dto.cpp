@@ -267,7 +267,7 @@ Result<StartRequest> start_request_from(std::string_view body) {
     request.url = reader.text("url").value_or("");
     request.auth_header = reader.text("auth_header").value_or("");
     request.runtime = reader.text("runtime").value_or("auto");
-    const std::string strategy = reader.text("strategy").value_or("auto");
+    const auto strategy = reader.text("strategy");
     auto options = options_from(reader.object("options"));
     if (reader.error()) {
         return fail(*reader.error());
@@ -281,8 +281,11 @@ Result<StartRequest> start_request_from(std::string_view body) {
             ErrorCode::invalid_argument, "body.runtime must be auto, process, docker or external."
         );
     }
-    if (strategy != "auto") {
-        return fail(ErrorCode::unsupported, "body.strategy must be auto: nova chooses itself.");
+    request.strategy = strategy ? lifecycle::strategy_from(*strategy) : std::nullopt;
+    if (strategy && !request.strategy) {
+        return fail(
+            ErrorCode::invalid_argument, "body.strategy must be auto, drain or blue-green."
+        );
     }
     request.options = std::move(*options);
     return request;

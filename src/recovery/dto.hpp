@@ -41,6 +41,7 @@ struct StartRequest {
     std::string url;
     std::string auth_header;  // "VALUE" for Authorization, or "Name: VALUE"
     std::string runtime = "auto";
+    std::optional<lifecycle::Strategy> strategy{};  // empty: the setting's
 };
 
 // An empty body is an empty request. Errors: invalid_argument, naming the key.

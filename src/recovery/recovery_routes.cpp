@@ -92,10 +92,14 @@ Task<Result<std::string>> known_engine(Exchange& exchange, RecoveryParts& parts)
     });
 }
 
-Task<void>
-set_desired(Exchange& exchange, RecoveryParts& parts, std::optional<engine::BackendSpec> spec) {
+Task<void> set_desired(
+    Exchange& exchange, RecoveryParts& parts, std::optional<engine::BackendSpec> spec,
+    std::optional<lifecycle::Strategy> strategy = {}
+) {
     const std::string backend = spec ? spec->engine.value : "none";
-    lifecycle::Wish wish{.spec = std::move(spec), .actor = actor_of(exchange)};
+    lifecycle::Wish wish{
+        .spec = std::move(spec), .actor = actor_of(exchange), .strategy = strategy
+    };
     auto accepted = co_await parts.backend.set_desired(std::move(wish));
     if (!accepted) {
         co_return co_await refuse(exchange, accepted.error());
@@ -225,7 +229,7 @@ Task<void> post_start(Exchange& exchange, RecoveryParts& parts) {
     if (!spec) {
         co_return co_await refuse(exchange, spec.error());
     }
-    co_await set_desired(exchange, parts, std::move(*spec));
+    co_await set_desired(exchange, parts, std::move(*spec), request->strategy);
 }
 
 Task<void> post_switch_model(Exchange& exchange, RecoveryParts& parts) {
