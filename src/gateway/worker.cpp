@@ -104,7 +104,9 @@ void Worker::install(std::shared_ptr<const RoutingTable> table) {
     std::erase_if(state.gates, [](const auto& entry) {
         return entry->gate.closed() && entry->gate.inside() == 0;
     });
-    if (next && state.find_gate(next->id) == nullptr) {
+    if (auto* again = next ? state.find_gate(next->id) : nullptr; again != nullptr) {
+        again->gate.open();  // wanted again while its last requests ran
+    } else if (next) {
         state.gates.push_back(std::make_unique<WorkerState::UpstreamGate>());
         state.gates.back()->id = next->id;
     }

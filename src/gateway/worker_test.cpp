@@ -321,6 +321,32 @@ TEST_F(WorkerTest, AfterInstallNobodyEntersAndTheLastLeaseTells) {
     });
 }
 
+TEST_F(WorkerTest, AnUpstreamOpenedAgainBeforeItsLastLeaseEndedTakesRequests) {
+    bool finish = false;
+    on_chat([&](net::Exchange& exchange) -> Task<void> {
+        (void)co_await exchange.read_body(1U << 20U);
+        const std::vector<net::HeaderView> headers{{"Content-Type", "text/event-stream"}};
+        exchange.begin(200, headers, std::nullopt);
+        (void)co_await exchange.write("data: 1\n\n");
+        while (!finish) {
+            co_await clock_.sleep_for(2ms);
+        }
+        (void)co_await exchange.end();
+    });
+    run([&]() -> Task<void> {
+        auto one = co_await send_chat(std::string{kBody});
+        (void)co_await read_until(*one, "data: 1");
+        worker_.install(closed_table());
+        worker_.install(table("local/1", {"m"}));
+        auto two = co_await send_chat(std::string{kBody});
+        const std::string answer = co_await read_until(*two, "data: 1");
+        EXPECT_NE(answer.find(" 200 "), std::string::npos) << answer;
+        finish = true;
+        one->close();
+        two->close();
+    });
+}
+
 TEST_F(WorkerTest, ACutGivesEveryStreamItsErrorEvent) {
     on_chat([&](net::Exchange& exchange) -> Task<void> {
         (void)co_await exchange.read_body(1U << 20U);

@@ -17,6 +17,7 @@ protected:
         nova_.reset();
         nova_ = std::make_unique<Nova>(io_, clock_, machine_, store_);
         nova_->memory.room = room_;
+        nova_->weights.takes = preparing_takes_;
         nova_->run_for(Milliseconds{10});
         return *nova_;
     }
@@ -61,6 +62,7 @@ protected:
     }
 
     bool room_ = true;
+    Milliseconds preparing_takes_{50};
     asio::io_context io_;
     VirtualClock clock_;
     SimMachine machine_;
@@ -183,11 +185,11 @@ TEST_F(SwitchTest, KeepsTheWantedOneOfTwoAfterAKill) {
 
 TEST_F(SwitchTest, LetsTheOldOneServeAfterAKillUntilTheWantedOneIsPrepared) {
     Nova& nova = serving("a");
-    nova.weights.takes = std::chrono::minutes{1};
+    preparing_takes_ = std::chrono::minutes{1};
+    nova.weights.takes = preparing_takes_;
     nova.want("b");
     nova.run_for(std::chrono::seconds{3});
     Nova& second = boot();
-    second.weights.takes = std::chrono::minutes{1};
     second.run_for(std::chrono::seconds{30});
     EXPECT_EQ(phase(), Phase::ready);
     EXPECT_EQ(second.runtime.stops, 0U);

@@ -107,16 +107,14 @@ void Explorer::register_effect(Node& node, const Effect& effect) {
     } else if (std::holds_alternative<CancelPreparation>(effect)) {
         world.prepare_cancelled = true;
     } else if (const auto* probe = std::get_if<Probe>(&effect)) {
-        check(
-            std::ranges::find(world.probes, probe->generation) == world.probes.end(),
-            "one probe of an instance at a time"
-        );
         // An answer about one that is gone changes nothing: it is not followed any further.
         std::erase_if(world.probes, [&](const Generation& old) {
             return (!s.running || s.running->generation != old) &&
                    (!s.candidate || s.candidate->generation != old);
         });
-        world.probes.push_back(probe->generation);
+        if (std::ranges::find(world.probes, probe->generation) == world.probes.end()) {
+            world.probes.push_back(probe->generation);
+        }
     }
 }
 

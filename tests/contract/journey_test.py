@@ -185,6 +185,7 @@ def test_switch_model(api, nova, model, tmp_path):
     status, accepted = api.call("switch_model", {"model": str(other)}, backend="llamacpp")
     assert status == 202
     assert api.finished(accepted["operation"])["state"] == "succeeded"
+    until(lambda: len(nova.engine_pids()) == 1, 30, "the old engine's end")
     argv = pathlib.Path(f"/proc/{nova.engine_pids()[0]}/cmdline").read_bytes().split(b"\0")
     assert str(other).encode() in argv and b"2048" in argv, "the options stay"
     assert nova.chat() == 200
