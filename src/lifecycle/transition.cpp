@@ -266,7 +266,12 @@ std::optional<TimePoint> next_wake(const BackendState& s, const LifecyclePolicy&
     if (s.retry_at && !s.running) {
         consider(*s.retry_at);
     }
-    const bool going = s.phase == Phase::draining || s.phase == Phase::stopping;
+    // While strays are swept the phase does not say whether the adopted one has to go.
+    const bool unwanted =
+        s.leaving || !s.desired || s.given_up || s.retry_at ||
+        (s.running && s.running->target.host != s.desired->host && s.prepared == s.desired->spec);
+    const bool going = s.phase == Phase::draining || s.phase == Phase::stopping ||
+                       (s.phase == Phase::recovering && unwanted);
     if (s.running && s.running->up && !s.running->gone && !s.running->broken && !going) {
         if (!s.probing || *s.probing != s.running->generation) {
             consider(s.next_probe_at);
