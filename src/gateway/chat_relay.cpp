@@ -215,7 +215,11 @@ Task<Outcome> try_once(Attempt& attempt, net::UpstreamPool::Freshness freshness)
     }
     const Outcome outcome = co_await exchange_messages(attempt, *acquired);
     attempt.active.connection = nullptr;
-    worker.pool.release(attempt.upstream->endpoint, std::move(acquired->connection));
+    // Towards an instance that goes away nothing is kept: it would lie there closed by its peer.
+    const auto* gate = worker.find_gate(attempt.upstream->id);
+    if (gate != nullptr && !gate->gate.closed()) {
+        worker.pool.release(attempt.upstream->endpoint, std::move(acquired->connection));
+    }
     worker.counters.idle_upstreams.store(
         static_cast<std::int64_t>(worker.pool.idle()), std::memory_order_relaxed
     );
