@@ -82,6 +82,9 @@ gateway::GatewayPolicy gateway_policy(const config::Settings& settings) {
     policy.body_bytes = mib(static_cast<std::uint64_t>(settings.integer("gateway.body_mib"))).count;
     policy.stall_timeout = std::chrono::seconds{settings.integer("gateway.stall_s")};
     policy.idle_timeout = std::chrono::seconds{settings.integer("gateway.upstream_timeout_s")};
+    policy.loading_wait = std::chrono::seconds{settings.integer("loading.wait_s")};
+    policy.loading_wait_most = std::chrono::seconds{settings.integer("loading.wait_most_s")};
+    policy.waiting_places = static_cast<std::size_t>(settings.integer("loading.places"));
     return policy;
 }
 
@@ -178,6 +181,11 @@ void Daemon::make_planes() {
         .admission = gateway_admission(in_.boot, settings_),
         .on_refused = [this](const UpstreamId& upstream
                       ) { log_.warn("gateway.refused", {{"upstream", upstream.value}}); },
+        .on_wake =
+            [this](const SlotName& slot) {
+                log_.info("gateway.wake", {{"slot", slot.value}});
+                controller_->wake();
+            },
     };
     plane_ = std::make_unique<DataPlane>(io_.get_executor(), clock_, log_, std::move(options));
     bridge_ = std::make_unique<TrafficBridge>(*plane_);

@@ -21,6 +21,10 @@ TEST(TrafficBridge, AClosedViewHasNoUpstreamButSaysWhy) {
     ASSERT_TRUE(table.loading);
     EXPECT_EQ(table.loading->phase, "starting");
     EXPECT_EQ(table.loading->progress, 0.5);
+    EXPECT_EQ(table.slot.value, "local");
+    EXPECT_FALSE(table.parked);
+    view.parked = true;
+    EXPECT_TRUE(routing_table_from(view, Epoch{8}).parked);
 }
 
 TEST(TrafficBridge, AnOpenViewBecomesItsUpstream) {

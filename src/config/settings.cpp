@@ -19,7 +19,7 @@ constexpr std::string_view kKeyPrefix = "setting/";
 constexpr std::size_t kMaxText = 4096;
 
 // Numbers of the lifecycle: contract.md 4; on_exit: decisions.md 1.8.
-constexpr std::array<SettingRow, 11> kRows{{
+constexpr std::array<SettingRow, 14> kRows{{
     {.name = "mode",
      .type = SettingType::word,
      .built_in = "hybrid",
@@ -86,6 +86,27 @@ constexpr std::array<SettingRow, 11> kRows{{
      .most = 86400,
      .variable = "NOVA_GATEWAY_UPSTREAM_TIMEOUT_S",
      .sentence = "How long an engine may send nothing before a request fails."},
+    {.name = "loading.wait_s",
+     .type = integer,
+     .built_in = "0",
+     .least = 0,
+     .most = 7200,
+     .variable = "NOVA_LOADING_WAIT_S",
+     .sentence = "How long a request waits for a model that is on its way, when it does not say."},
+    {.name = "loading.wait_most_s",
+     .type = integer,
+     .built_in = "600",
+     .least = 0,
+     .most = 7200,
+     .variable = "NOVA_LOADING_WAIT_MOST_S",
+     .sentence = "The longest wait for a model that a request gets by asking for it."},
+    {.name = "loading.places",
+     .type = integer,
+     .built_in = "64",
+     .least = 0,
+     .most = 4096,
+     .variable = "NOVA_LOADING_PLACES",
+     .sentence = "How many requests may wait for a model at once."},
     {.name = "logs.keep_runs",
      .type = integer,
      .built_in = "10",

@@ -93,6 +93,7 @@ Task<void> inflight(net::Exchange& exchange, WorkerState& worker) {
     nlohmann::json body;
     body["local_inflight"] = sum(&WorkerCounters::inflight);
     body["active_relays"] = sum(&WorkerCounters::active_relays);
+    body["waiting"] = sum(&WorkerCounters::waiting);
     body["idle_upstream_connections"] = sum(&WorkerCounters::idle_upstreams);
     body["requests_total"] = sum(&WorkerCounters::requests);
     body["client_left_total"] = sum(&WorkerCounters::client_left);

@@ -14,6 +14,8 @@ using std::chrono::seconds;
 // polite poll interval, not a promise.
 constexpr seconds kRetryWhileLoading{2};
 constexpr seconds kRetryAfterError{10};
+// An ETA of an hour is a guess of an hour: whoever waits looks again sooner.
+constexpr double kLongestRetry = 120.0;
 
 bool listed(const std::vector<std::string>& names, std::string_view model) {
     return std::ranges::find(names, model) != names.end();
@@ -35,6 +37,15 @@ Error unknown_model(const RoutingTable& table, std::string_view model) {
 
 Error not_ready(const RoutingTable& table, std::string_view model) {
     Error error{.code = ErrorCode::unavailable, .message = {}, .word = "model_not_ready"};
+    if (table.parked) {
+        error.message = fmt::format(
+            "The model `{}` was put away while nobody used it; {} is being woken.", model,
+            table.wanted_provider
+        );
+        error.word = "model_loading";
+        error.retry_after = kRetryWhileLoading;
+        return error;
+    }
     if (table.loading) {
         error.message = fmt::format(
             "The model `{}` is not ready yet: {} is {}.", model, table.wanted_provider,
@@ -43,7 +54,8 @@ Error not_ready(const RoutingTable& table, std::string_view model) {
         error.word = "model_loading";
         error.retry_after = kRetryWhileLoading;
         if (table.loading->eta_s) {
-            error.retry_after = seconds{std::max(1, static_cast<int>(*table.loading->eta_s))};
+            const double eta = std::clamp(*table.loading->eta_s, 1.0, kLongestRetry);
+            error.retry_after = seconds{static_cast<std::int64_t>(eta)};
         }
         return error;
     }
@@ -81,6 +93,10 @@ RoutePlan plan_route(const RoutingTable& table, std::string_view model) {
     if (listed(table.known_models, model)) {
         plan.refusal = not_ready(table, model);
         plan.loading = table.loading;
+        if (table.parked) {
+            plan.loading = Loading{.phase = "parked"};
+            plan.wake = table.slot;
+        }
         plan.reason = "local: known, not ready";
         return plan;
     }

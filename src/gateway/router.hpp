@@ -16,7 +16,11 @@ struct RoutePlan {
     std::vector<std::shared_ptr<const Upstream>> attempts;  // empty exactly when refusal is set
     std::string reason;                                     // for X-Nova-Route
     std::optional<Error> refusal;
-    std::optional<Loading> loading;  // goes into the refusal's body
+    // Goes into the refusal's body; set exactly when the model is on its way, so that waiting
+    // helps.
+    std::optional<Loading> loading;
+    std::optional<SlotName> wake;      // parked: nobody brings it back until it is woken
+    bool waited_as_preferred = false;  // Preference-Applied: wait
 };
 
 // Errors in the plan: not_found (word model_not_found), unavailable (known, not ready).

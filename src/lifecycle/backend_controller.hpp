@@ -141,6 +141,7 @@ private:
     Task<std::string> tail_of(runtime::InstanceHandle handle);
     Task<Result<void>> push_view();
     Task<void> refresh_view();
+    void note_loading(double progress);
     Task<void> close_and_drain();
     SlotView view() const;
     UpstreamView upstream_view(Generation generation) const;
@@ -175,6 +176,7 @@ private:
     TimePoint next_progress_look_{};
     TimePoint next_progress_report_{};
     std::optional<LoadingView> loading_;
+    TimePoint next_loading_report_{};
 
     Lane work_;
     Lane preparation_;

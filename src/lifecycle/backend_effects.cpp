@@ -312,7 +312,7 @@ Task<Event> BackendController::probe(Generation generation) {
         break;
     }
     if (answer.progress) {
-        loading_ = LoadingView{.phase = "loading", .progress = answer.progress, .eta_s = {}};
+        note_loading(*answer.progress);
     }
     if (result.verdict != Probed::Verdict::ready) {
         co_await notice_progress(generation);
@@ -410,9 +410,11 @@ SlotView BackendController::view() const {
     view.known_models = models_;
     const auto* spec = state_.desired ? spec_of(state_.desired->spec) : nullptr;
     view.provider = spec != nullptr ? spec->engine.value : "none";
-    if (open_view_) {
+    view.parked = state_.parked && !open_view_;
+    if (open_view_ && (spec == nullptr || state_.desired->spec == state_.published)) {
         return view;
     }
+    // Also while the old side still serves: what is wanted beside it is known and on its way.
     if (spec != nullptr) {
         const auto model = resolved_.find(state_.desired->spec);
         const std::string id =
@@ -420,7 +422,7 @@ SlotView BackendController::view() const {
         if (!id.empty() && std::ranges::find(view.known_models, id) == view.known_models.end()) {
             view.known_models.push_back(id);
         }
-        if (!state_.given_up && !state_.leaving) {
+        if (!state_.given_up && !state_.leaving && !view.parked) {
             view.loading = loading_.value_or(LoadingView{.phase = {}, .progress = {}, .eta_s = {}});
             view.loading->phase = name(state_.phase);
         }

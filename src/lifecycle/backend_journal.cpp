@@ -298,6 +298,11 @@ void BackendController::draft_writes(Draft& draft) {
 void BackendController::report_progress(
     const std::string& phase, const runtime::Progress& progress
 ) {
+    if (progress.total && progress.total->count > 0) {
+        note_loading(
+            static_cast<double>(progress.done.count) / static_cast<double>(progress.total->count)
+        );
+    }
     if (!operation_ || finished(operation_->state)) {
         return;
     }

@@ -45,12 +45,15 @@ struct SlotView {
     std::optional<LoadingView> loading;     // set while something wanted is on its way
     std::vector<std::string> known_models;  // 503 rather than 404 while not ready (2.14)
     std::optional<std::string> error;       // why it is closed, one sentence
+    bool parked = false;                    // idle and put away: a request wakes it (2.23)
 };
 
 // Evidence that an upstream works (decisions.md 2.24).
 struct TrafficActivity {
-    std::size_t leases = 0;   // requests that run there now
-    std::uint64_t bytes = 0;  // received from it since nova started; only ever rises
+    std::size_t leases = 0;             // requests that run there now
+    std::uint64_t bytes = 0;            // received from it since nova started; only ever rises
+    std::uint64_t requests = 0;         // that were admitted to it; only ever rises
+    std::optional<TimePoint> last_use;  // when the last of them began or ended
 };
 
 class TrafficPort {
