@@ -197,7 +197,7 @@ bench() {
     tools=$(tools/bench_tools.sh)
     eval "$tools"
     python3 bench/overhead.py --runs "${NOVA_BENCH_RUNS:-7}" --at-most 1.3 2>/dev/null
-    python3 bench/instructions.py --nginx --unary-at-most 36000 --chunk-at-most 1000 2>/dev/null
+    python3 bench/instructions.py --nginx --unary-at-most 26000 --chunk-at-most 800 2>/dev/null
     printf '2 0\n' >"$out/counts"
 }
 
