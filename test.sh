@@ -197,7 +197,8 @@ bench() {
     tools=$(tools/bench_tools.sh)
     eval "$tools"
     python3 bench/overhead.py --runs "${NOVA_BENCH_RUNS:-7}" --at-most 1.3 2>/dev/null
-    printf '1 0\n' >"$out/counts"
+    python3 bench/instructions.py --nginx --unary-at-most 26000 --chunk-at-most 800 2>/dev/null
+    printf '2 0\n' >"$out/counts"
 }
 
 main() {
@@ -219,7 +220,11 @@ main() {
         export NOVA_LONG=1
     fi
     say packages
-    tools/packages.sh build test
+    if [[ $mode == nightly ]]; then
+        tools/packages.sh build test bench
+    else
+        tools/packages.sh build test
+    fi
     leg style style
     leg unit unit
     if [[ $mode != fast ]]; then

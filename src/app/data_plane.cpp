@@ -75,7 +75,8 @@ private:
 };
 
 struct DataPlane::Thread {
-    asio::io_context io{1};
+    // Only its own thread touches the sockets of a worker: their locks would be for nobody.
+    asio::io_context io{BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO};
     asio::executor_work_guard<asio::io_context::executor_type> guard{io.get_executor()};
     std::unique_ptr<gateway::Worker> worker;
     std::unique_ptr<TaskGroup> tasks;

@@ -90,16 +90,13 @@ constexpr std::string_view kEventStream = "text/event-stream";
 constexpr net::HeaderView kPreferenceApplied{"Preference-Applied", "wait"};
 
 bool is_event_stream(const net::ResponseHead& head) {
-    return head.headers.find("content-type").starts_with(kEventStream) &&
-           !head.headers.has("content-encoding");
+    return head.headers.find("Content-Type").starts_with(kEventStream) &&
+           !head.headers.has("Content-Encoding");
 }
 
-// Sends one piece, whole events first when it is an event stream.
-Task<Result<void>> forward(net::Exchange& exchange, SseHold* hold, std::string_view piece) {
-    if (hold == nullptr) {
-        co_return co_await exchange.write(piece);
-    }
-    const SseHold::Split split = hold->split(piece);
+// Sends one piece of an event stream, whole events first.
+Task<Result<void>> forward(net::Exchange& exchange, SseHold& hold, std::string_view piece) {
+    const SseHold::Split split = hold.split(piece);
     if (!split.held.empty()) {
         const auto sent = co_await exchange.write(split.held);
         if (!sent) {
@@ -112,7 +109,7 @@ Task<Result<void>> forward(net::Exchange& exchange, SseHold* hold, std::string_v
             co_return propagate(sent);
         }
     }
-    hold->keep(split);
+    hold.keep(split);
     co_return Result<void>{};
 }
 
@@ -136,11 +133,15 @@ Task<Outcome> relay_body(Attempt& attempt, net::UpstreamConnection& upstream, bo
     }
     SseHold* const held = hold ? &*hold : nullptr;
     for (;;) {
-        upstream.connection().expire_at(
-            attempt.worker.clock.now() + attempt.worker.policy.idle_timeout
-        );
-        const auto piece = co_await upstream.read_body_some();
+        auto buffered = upstream.buffered_body();
+        if (!buffered) {
+            upstream.connection().expire_at(
+                attempt.worker.clock.now() + attempt.worker.policy.idle_timeout
+            );
+            buffered = co_await upstream.read_body_some();
+        }
         attempt.count_bytes(upstream);
+        const auto& piece = *buffered;
         if (!piece) {
             const Outcome outcome = attempt.failed(piece.error());
             if (outcome != Outcome::client_left) {
@@ -151,7 +152,8 @@ Task<Outcome> relay_body(Attempt& attempt, net::UpstreamConnection& upstream, bo
         if (piece->empty()) {
             break;
         }
-        const auto sent = co_await forward(attempt.exchange, held, *piece);
+        const auto sent = held == nullptr ? co_await attempt.exchange.write(*piece)
+                                          : co_await forward(attempt.exchange, *held, *piece);
         if (!sent) {
             co_return Outcome::client_left;
         }
@@ -202,7 +204,7 @@ Task<Outcome> exchange_messages(Attempt& attempt, net::UpstreamPool::Acquired& a
     );
     const auto sent = co_await upstream.send(attempt.head, attempt.body, "POST");
     attempt.metered = 0;  // send() has begun its count anew
-    Result<const net::ResponseHead*> head = fail(ErrorCode::internal, "");
+    Result<const net::ResponseHead*> head = nullptr;
     if (sent) {
         head = co_await upstream.read_head();
         attempt.count_bytes(upstream);
@@ -222,8 +224,18 @@ Task<Outcome> exchange_messages(Attempt& attempt, net::UpstreamPool::Acquired& a
 
 Task<Outcome> try_once(Attempt& attempt, net::UpstreamPool::Freshness freshness) {
     WorkerState& worker = attempt.worker;
-    const Deadline deadline = Deadline::in(worker.clock, worker.policy.dial_timeout);
-    auto acquired = co_await worker.pool.acquire(attempt.upstream->endpoint, deadline, freshness);
+    Result<net::UpstreamPool::Acquired> acquired;
+    if (freshness == net::UpstreamPool::Freshness::any) {
+        if (auto idle = worker.pool.take_idle(attempt.upstream->endpoint)) {
+            acquired = *std::move(idle);
+        }
+    }
+    if (!acquired->connection) {
+        const Deadline deadline = Deadline::in(worker.clock, worker.policy.dial_timeout);
+        acquired = co_await worker.pool.acquire(
+            attempt.upstream->endpoint, deadline, net::UpstreamPool::Freshness::fresh
+        );
+    }
     if (!acquired) {
         worker.events.connect_refused(attempt.upstream->id);
         co_return attempt.failed(acquired.error());
@@ -340,7 +352,7 @@ Task<void> follow(
 }
 
 std::optional<Error> unreadable_coding(const net::RequestHead& request) {
-    const std::string_view coding = request.headers.find("content-encoding");
+    const std::string_view coding = request.headers.find("Content-Encoding");
     if (coding.empty() || net::equal_ignoring_case(coding, "identity")) {
         return std::nullopt;
     }
