@@ -346,10 +346,14 @@ Task<void> relay(net::Exchange& exchange, WorkerState& worker, std::string_view 
         ignore(co_await exchange.respond_error(peek.error()), "the client may be gone");
         co_return;
     }
-    RoutePlan plan = plan_route(*worker.table, peek->model);
+    const Use use = api_path == "/embeddings" ? Use::embedding : Use::generation;
+    RoutePlan plan = plan_route(*worker.table, peek->model, use);
     if (plan.refusal) {
         co_await refuse(exchange, worker, plan);
         co_return;
+    }
+    if (!plan.ask_for.empty()) {
+        *body = with_model(std::move(*body), *peek, plan.ask_for);
     }
     co_await follow(exchange, worker, std::move(plan), std::move(*body), api_path);
 }

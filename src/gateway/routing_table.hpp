@@ -23,6 +23,7 @@ struct Upstream {
     Secret auth_header_value;
     std::vector<std::string> models;
     bool models_known = true;  // false: every name is passed on
+    bool embeds = true;        // answers /v1/embeddings
 
     bool serves(std::string_view model) const;
 };
@@ -41,6 +42,13 @@ struct RoutingTable {
     std::optional<Loading> loading;
     std::vector<std::string> known_models;  // not servable now, but no 404 (decisions.md 2.14)
     std::optional<std::string> error;       // why it is closed, one sentence
+    bool local_embeds = true;               // would the local backend answer /v1/embeddings
+    // The slot for embeddings beside local (decisions.md 2.20), as a table of its own whose `local`
+    // is that slot's upstream. Empty: nothing is wanted there.
+    std::shared_ptr<const RoutingTable> embed;
+
+    // Of the embed slot; empty while it is closed.
+    std::shared_ptr<const Upstream> embedder() const { return embed ? embed->local : nullptr; }
 };
 
 }  // namespace nova::gateway
