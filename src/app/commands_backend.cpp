@@ -309,12 +309,14 @@ ExitCode stop_command(CommandContext& context, const StopOptions& options) {
     if (!client) {
         return context.complain(client.error());
     }
+    const std::string what =
+        options.slot.empty() ? "nothing runs" : "nothing runs in slot " + options.slot;
     const Json body = options.slot.empty() ? Json::object() : Json{{"slot", options.slot}};
     const auto accepted = client->post("/inference/backend/stop", body.dump());
     if (!accepted) {
         return context.complain(accepted.error());
     }
-    return finish_accepted(context, *client, *accepted, options.waiting, "nothing runs");
+    return finish_accepted(context, *client, *accepted, options.waiting, what);
 }
 
 ExitCode cancel_command(CommandContext& context, const std::string& operation) {

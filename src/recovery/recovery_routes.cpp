@@ -175,7 +175,13 @@ Task<void> get_operations(Exchange& exchange, RecoveryParts& parts) {
     if (!limit) {
         co_return co_await refuse(exchange, limit.error());
     }
-    const auto rows = co_await parts.store.operations(static_cast<std::size_t>(*limit));
+    const auto [narrowed, slot] = net::query_parameter(exchange.request().query(), "slot");
+    if (const auto known = slot_of(parts, slot); !known) {
+        co_return co_await refuse(exchange, known.error());
+    }
+    // The store does not know of slots: those of one are picked from all that may be listed.
+    const auto rows =
+        co_await parts.store.operations(static_cast<std::size_t>(narrowed ? kMaxListed : *limit));
     if (!rows) {
         co_return co_await refuse(exchange, rows.error());
     }
@@ -183,7 +189,10 @@ Task<void> get_operations(Exchange& exchange, RecoveryParts& parts) {
     for (const store::OperationRow& row : *rows) {
         const auto value = parse_json(row.json, "The stored operation");
         const auto operation = value ? lifecycle::operation_from(*value) : propagate(value);
-        if (operation) {  // one unreadable row of an older nova must not hide the others
+        // One unreadable row of an older nova must not hide the others.
+        const bool shown = operation && (!narrowed || operation->slot.value == slot) &&
+                           list.size() < static_cast<std::size_t>(*limit);
+        if (shown) {
             list.push_back(operation_json(*operation));
         }
     }

@@ -228,6 +228,9 @@ TEST_F(RecoveryRoutesTest, OperationsComeFromTheStore) {
     ASSERT_EQ(list["operations"].size(), 1U);
     EXPECT_EQ(list["operations"][0]["id"], "op9");
     EXPECT_EQ(json_of(call("GET", "/inference/operations/op9"))["kind"], "start");
+    EXPECT_EQ(json_of(call("GET", "/inference/operations?slot=local"))["operations"].size(), 1U);
+    EXPECT_TRUE(json_of(call("GET", "/inference/operations?slot=embed"))["operations"].empty());
+    EXPECT_EQ(call("GET", "/inference/operations?slot=x").status, 404);
     const auto& missing = call("GET", "/inference/operations/nope");
     EXPECT_EQ(missing.status, 404);
     EXPECT_EQ(json_of(missing)["code"], "operation_not_found");

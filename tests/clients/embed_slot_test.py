@@ -2,7 +2,6 @@
 import contextlib
 import json
 import os
-import pathlib
 import shutil
 import signal
 import sqlite3
@@ -10,7 +9,8 @@ import threading
 
 import pytest
 
-from nova_fixture import LONG, FakeEngine, Nova, engine_dir, model_path, request, until
+from nova_fixture import (LONG, FakeEngine, Nova, engine_dir, model_path, processes_with,
+                          request, until)
 
 SLOTS = "/recovery-api/api/v1/recovery/inference/slots"
 EMBEDDER = "small-embedder"
@@ -45,13 +45,13 @@ def slots(nova):
 
 def pids(nova):
     """{slot: pid} of the engines that run, from the markers in their environments."""
+    install = (nova.data / "install-id").read_text().strip()
     found = {}
-    for pid in nova.engine_pids():
-        environment = pathlib.Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-        marker = next(e for e in environment if e.startswith(b"NOVA_INSTANCE=")).decode()
-        slot = marker.split("/")[1]
-        assert slot not in found, f"two engines in slot {slot}"
-        found[slot] = pid
+    for slot in ("local", "embed"):
+        running = processes_with(f"{install}/{slot}/")
+        assert len(running) <= 1, f"engines in slot {slot}: {running}"
+        if running:
+            found[slot] = running[0]
     return found
 
 
