@@ -14,6 +14,7 @@
 
 #include "app/commands.hpp"
 #include "config/boot_config.hpp"
+#include "lifecycle/slots.hpp"
 
 namespace nova::app {
 namespace {
@@ -28,7 +29,7 @@ struct Parsed {
     std::string config_file;
     StartOptions start;
     StartOptions custom;
-    WaitOptions stop;
+    StopOptions stop;
     ChatOptions chat;
     std::vector<std::string> prompt;
     LogsOptions logs;
@@ -113,6 +114,16 @@ void add_wait_options(CLI::App& command, WaitOptions& waiting) {
         ->capture_default_str();
 }
 
+void add_slot_option(CLI::App& command, std::string& slot) {
+    const std::vector<std::string> names{lifecycle::kSlots.begin(), lifecycle::kSlots.end()};
+    command
+        .add_option(
+            "--slot", slot, "local: the chat backend; embed: a small model for embeddings beside it"
+        )
+        ->type_name("SLOT")
+        ->check(CLI::IsMember(names));
+}
+
 void add_start_options(CLI::App& command, StartOptions& options) {
     command.add_option("engine", options.engine, "llamacpp, ollama, vllm, sglang or custom")
         ->required();
@@ -138,6 +149,7 @@ void add_start_options(CLI::App& command, StartOptions& options) {
         )
         ->type_name("V");
     command.add_option("--runtime", options.runtime, "auto, process, docker or external");
+    add_slot_option(command, options.slot);
     add_wait_options(command, options.waiting);
 }
 
@@ -200,7 +212,8 @@ void add_backend_commands(CLI::App& app, Parsed& parsed) {
     CLI::App& start = add_command(
         app, parsed, "start", "Run an engine with a model",
         "nova start llamacpp --model ~/models/qwen.gguf --option context=4096 --wait\n"
-        "  nova start custom --url http://127.0.0.1:8000/v1 --auth-header @key.txt --wait",
+        "  nova start custom --url http://127.0.0.1:8000/v1 --auth-header @key.txt --wait\n"
+        "  nova start llamacpp --slot embed --model ~/models/nomic-embed-text.gguf --wait",
         [&parsed](CommandContext& context) { return start_command(context, parsed.start); }
     );
     start.add_option("--data-dir", parsed.client.data_dir, "data directory of that nova")
@@ -228,7 +241,8 @@ void add_backend_commands(CLI::App& app, Parsed& parsed) {
         [&parsed](CommandContext& context) { return stop_command(context, parsed.stop); }
     );
     add_client_options(stop, parsed);
-    add_wait_options(stop, parsed.stop);
+    add_slot_option(stop, parsed.stop.slot);
+    add_wait_options(stop, parsed.stop.waiting);
 
     CLI::App& operations = add_command(
         app, parsed, "operations", "Starts, stops and switches of the last 24 hours",
@@ -275,6 +289,7 @@ void add_watching_commands(CLI::App& app, Parsed& parsed) {
         ->check(CLI::Range(1, 5000))
         ->capture_default_str();
     logs.add_flag("--follow,-f", parsed.logs.follow, "go on with new lines");
+    add_slot_option(logs, parsed.logs.slot);
 
     CLI::App& events = add_command(
         app, parsed, "events", "What happens, as it happens", "nova events --json",

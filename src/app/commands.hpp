@@ -31,6 +31,11 @@ struct WaitOptions {
     double timeout_s = 600;
 };
 
+struct StopOptions {
+    std::string slot;
+    WaitOptions waiting;
+};
+
 struct StartOptions {
     std::string engine;
     std::string model;
@@ -38,6 +43,7 @@ struct StartOptions {
     std::string url;
     std::string auth_header;  // value, "@file" or "-" for standard input
     std::string runtime;
+    std::string slot;
     WaitOptions waiting;
 };
 
@@ -52,6 +58,7 @@ struct ChatOptions {
 struct LogsOptions {
     unsigned tail = 200;
     bool follow = false;
+    std::string slot;
 };
 
 struct UpOptions {
@@ -71,7 +78,7 @@ ExitCode status_command(CommandContext& context);
 ExitCode detect_command(CommandContext& context);
 ExitCode engines_command(CommandContext& context);
 ExitCode start_command(CommandContext& context, const StartOptions& options);
-ExitCode stop_command(CommandContext& context, const WaitOptions& waiting);
+ExitCode stop_command(CommandContext& context, const StopOptions& options);
 ExitCode cancel_command(CommandContext& context, const std::string& operation);
 ExitCode operations_command(CommandContext& context, unsigned limit);
 ExitCode chat_command(CommandContext& context, const ChatOptions& options);

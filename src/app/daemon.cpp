@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "app/data_plane.hpp"
+#include "app/embed_planner.hpp"
 #include "app/engine_inventory.hpp"
 #include "app/launch_planner.hpp"
 #include "app/machine.hpp"
@@ -25,6 +26,7 @@
 #include "config/settings.hpp"
 #include "lifecycle/backend_controller.hpp"
 #include "lifecycle/engine_client.hpp"
+#include "lifecycle/slots.hpp"
 #include "net/admission.hpp"
 #include "process/program_search.hpp"
 #include "recovery/recovery_routes.hpp"
@@ -133,7 +135,9 @@ private:
     Task<void> detect_hardware();
     void make_planes();
     runtime::RuntimeDriver* driver(runtime::RuntimeKind kind);
-    lifecycle::ControllerPorts controller_ports();
+    lifecycle::ControllerPorts controller_ports(lifecycle::Planner planner);
+    std::unique_ptr<lifecycle::BackendController>
+    make_controller(std::string_view slot, lifecycle::Planner planner);
     recovery::RecoveryParts recovery_parts();
     Task<std::vector<recovery::EngineStatus>> inventory();
 
@@ -152,10 +156,11 @@ private:
     lifecycle::EventFeed feed_;
     recovery::AdminAuth auth_;
     TaskGroup tasks_;
-    TaskGroup controlling_;  // never cancelled: the controller leaves by itself
+    TaskGroup controlling_;  // never cancelled: the controllers leave by themselves
     std::unique_ptr<DataPlane> plane_;
     std::unique_ptr<TrafficBridge> bridge_;
     std::unique_ptr<lifecycle::BackendController> controller_;
+    std::unique_ptr<lifecycle::BackendController> embedder_;
     std::unique_ptr<recovery::RecoveryParts> parts_;
     net::RouteTable routes_;
     std::unique_ptr<net::HttpServer> control_;
@@ -184,19 +189,23 @@ void Daemon::make_planes() {
         .on_wake =
             [this](const SlotName& slot) {
                 log_.info("gateway.wake", {{"slot", slot.value}});
-                controller_->wake();
+                const bool embed = slot.value == lifecycle::kEmbedSlot;
+                (embed ? embedder_ : controller_)->wake();
             },
     };
     plane_ = std::make_unique<DataPlane>(io_.get_executor(), clock_, log_, std::move(options));
-    bridge_ = std::make_unique<TrafficBridge>(*plane_);
-    controller_ = std::make_unique<lifecycle::BackendController>(
-        io_.get_executor(), controller_ports(),
-        lifecycle::ControllerOptions{
-            .install = in_.directory.install_id(),
-            .slot = SlotName{"local"},
-            .policy = lifecycle_policy(settings_),
-        }
-    );
+    bridge_ = std::make_unique<TrafficBridge>(*plane_, [this](const std::string& name) {
+        const engine::EngineSpec* engine = registry_.find(name);
+        return engine == nullptr || engine->serves_embeddings;
+    });
+    const auto hardware = [this] { return machine_.snapshot(); };
+    const LaunchFolders folders{
+        .logs = in_.directory.file("logs"), .models = in_.directory.file("models")
+    };
+    controller_ =
+        make_controller(lifecycle::kLocalSlot, make_planner(registry_, hardware, folders));
+    embedder_ =
+        make_controller(lifecycle::kEmbedSlot, make_embed_planner(registry_, hardware, folders));
     parts_ = std::make_unique<recovery::RecoveryParts>(recovery_parts());
     recovery::add_recovery_routes(routes_, *parts_);
     recovery::add_health_routes(routes_, *parts_, "");
@@ -219,17 +228,26 @@ runtime::RuntimeDriver* Daemon::driver(runtime::RuntimeKind kind) {
     return nullptr;
 }
 
-lifecycle::ControllerPorts Daemon::controller_ports() {
+std::unique_ptr<lifecycle::BackendController>
+Daemon::make_controller(std::string_view slot, lifecycle::Planner planner) {
+    return std::make_unique<lifecycle::BackendController>(
+        io_.get_executor(), controller_ports(std::move(planner)),
+        lifecycle::ControllerOptions{
+            .install = in_.directory.install_id(),
+            .slot = SlotName{std::string{slot}},
+            .policy = lifecycle_policy(settings_),
+        }
+    );
+}
+
+lifecycle::ControllerPorts Daemon::controller_ports(lifecycle::Planner planner) {
     return {
         .drivers = [this](runtime::RuntimeKind kind) { return driver(kind); },
         .kinds = {runtime::RuntimeKind::process, runtime::RuntimeKind::external},
         .client = engine_client_,
         .weights = weights_,
         .traffic = *bridge_,
-        .planner = make_planner(
-            registry_, [this] { return machine_.snapshot(); },
-            {.logs = in_.directory.file("logs"), .models = in_.directory.file("models")}
-        ),
+        .planner = std::move(planner),
         .models_of = [this](const EngineName& name) -> Result<engine::ModelsPerInstance> {
             const engine::EngineSpec* spec = registry_.find(name.value);
             if (spec == nullptr) {
@@ -261,6 +279,8 @@ recovery::RecoveryParts Daemon::recovery_parts() {
             return {open, open ? "A backend serves." : "No backend serves right now."};
         },
         .version = std::string{kVersion},
+        .event_limits = {},
+        .embed = embedder_.get(),
     };
 }
 
@@ -304,7 +324,9 @@ Task<void> Daemon::leave() {
     const Deadline deadline = Deadline::in(clock_, kShutdownDeadline);
     control_->stop();
     const bool keep = settings_.text("on_exit") == "keep";
-    controller_->leave(keep ? lifecycle::Leave::keep : lifecycle::Leave::stop);
+    for (const auto& controller : {controller_.get(), embedder_.get()}) {
+        controller->leave(keep ? lifecycle::Leave::keep : lifecycle::Leave::stop);
+    }
     co_await controlling_.join();
     co_await plane_->stop(deadline);
     co_await control_->finish(Deadline::in(clock_, 2s));
@@ -342,6 +364,7 @@ Task<Result<void>> Daemon::run() {
     }
     plane_->start();
     controlling_.spawn("controller", controller_->run());
+    controlling_.spawn("embed controller", embedder_->run());
     tasks_.spawn("control accept", control_->run());
     tasks_.spawn("hardware", detect_hardware());
     log_.info(

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "lifecycle/slots.hpp"
+
 namespace nova::app {
 namespace {
 
@@ -55,11 +57,38 @@ gateway::RoutingTable routing_table_from(
         upstream->models = view.open->models;
         upstream->models_known = view.open->models_known;
         upstream->meters = std::move(meters);
+        upstream->embeds = view.open->embeds;
         table.local = std::move(upstream);
     }
     return table;
 }
 
+gateway::RoutingTable routing_table_from(
+    const lifecycle::SlotView& local, const lifecycle::SlotView& embed, const EmbedsRule& embeds,
+    Epoch epoch, const MetersOf& meters_of
+) {
+    const auto meters = [&meters_of](const lifecycle::SlotView& view) {
+        return view.open && meters_of ? meters_of(view.open->id) : nullptr;
+    };
+    gateway::RoutingTable table = routing_table_from(local, epoch, meters(local));
+    table.local_embeds = table.local ? table.local->embeds : embeds(local.provider);
+    // Nothing wanted there: its last models are unknown names again, not ones to wait for.
+    if (embed.open || (!embed.provider.empty() && embed.provider != "none")) {
+        table.embed = std::make_shared<const gateway::RoutingTable>(
+            routing_table_from(embed, epoch, meters(embed))
+        );
+    }
+    return table;
+}
+
+bool TrafficBridge::open() const {
+    return std::ranges::any_of(views_, [](const auto& entry) {
+        return entry.second.open.has_value();
+    });
+}
+
+// From the view to the messages for the workers nothing waits: publications of two slots reach
+// every worker in the order of their epochs, and each holds the newest view of both.
 Task<Result<Epoch>> TrafficBridge::publish(lifecycle::SlotView view) {
     ++epoch_.value;
     const Epoch epoch = epoch_;
@@ -68,11 +97,13 @@ Task<Result<Epoch>> TrafficBridge::publish(lifecycle::SlotView view) {
             view.loading->phase, view.loading->progress, plane_.clock().now()
         );
     }
-    auto meters = view.open ? meters_of(view.open->id) : nullptr;
-    auto table = std::make_shared<const gateway::RoutingTable>(
-        routing_table_from(view, epoch, std::move(meters))
-    );
-    open_ = table->local != nullptr;
+    const SlotName slot = view.slot;
+    views_.insert_or_assign(slot, std::move(view));
+    auto table = std::make_shared<const gateway::RoutingTable>(routing_table_from(
+        views_[SlotName{std::string{lifecycle::kLocalSlot}}],
+        views_[SlotName{std::string{lifecycle::kEmbedSlot}}], embeds_, epoch,
+        [this](const UpstreamId& upstream) { return meters_of(upstream); }
+    ));
     co_await plane_.publish(std::move(table));
     co_return epoch;
 }

@@ -204,6 +204,8 @@ void read_command(Section& top, std::string_view file, EngineSpec& spec) {
     for (const auto& [name, text] : spec.env) {
         top.check_template("env", text);
     }
+    spec.api_key_env = in.text("api_key_env").value_or("");
+    spec.serves_embeddings = in.boolean("serves_embeddings").value_or(true);
 }
 
 }  // namespace
@@ -257,6 +259,7 @@ Result<EngineSpec> engine_spec_from(const Json& value, std::string_view file) {
          "flags",
          "loading_progress",
          "models_per_instance",
+         "serves_embeddings",
          "usage_in_stream_needs_option"}
     };
     JsonReader& in = top.reader();
@@ -276,7 +279,6 @@ Result<EngineSpec> engine_spec_from(const Json& value, std::string_view file) {
         top.complain("models_per_instance", "must be one or many");
     }
     read_command(top, file, spec);
-    spec.api_key_env = in.text("api_key_env").value_or("");
     spec.images = top.text_map("images");
     const std::int64_t port = in.integer("container_port").value_or(0);
     if (port < 0 || port > 65535) {

@@ -56,6 +56,7 @@ struct EngineSpec {
     std::vector<std::string> formats;  // gguf, safetensors, ollama
     std::vector<AllowedFlag> flags;
     std::vector<std::string> loading_progress;  // log fragments that show loading goes on
+    bool serves_embeddings = true;  // of the models it is started with, besides generating
     bool usage_in_stream_needs_option = false;  // include_usage has to be asked for
 };
 

@@ -382,7 +382,8 @@ Task<void> relay(net::Exchange& exchange, WorkerState& worker, std::string_view 
         ignore(co_await exchange.respond_error(peek.error()), "the client may be gone");
         co_return;
     }
-    const auto route = [&] { return plan_route(*worker.table, peek->model); };
+    const Use use = api_path == "/embeddings" ? Use::embedding : Use::generation;
+    const auto route = [&] { return plan_route(*worker.table, peek->model, use); };
     RoutePlan plan = route();
     if (plan.loading) {
         const WaitEnd end = co_await wait_for_model(exchange, worker, plan, route);
@@ -395,6 +396,9 @@ Task<void> relay(net::Exchange& exchange, WorkerState& worker, std::string_view 
     if (plan.refusal) {
         co_await refuse(exchange, worker, plan);
         co_return;
+    }
+    if (!plan.ask_for.empty()) {
+        *body = with_model(std::move(*body), *peek, plan.ask_for);
     }
     co_await follow(exchange, worker, std::move(plan), std::move(*body), api_path);
 }

@@ -25,6 +25,7 @@ struct Upstream {
     std::vector<std::string> models;
     bool models_known = true;                // false: every name is passed on
     std::shared_ptr<UpstreamMeters> meters;  // one per worker; empty: nobody wants to know
+    bool embeds = true;                      // answers /v1/embeddings
 
     bool serves(std::string_view model) const;
 };
@@ -45,6 +46,13 @@ struct RoutingTable {
     std::vector<std::string> known_models;  // not servable now, but no 404 (decisions.md 2.14)
     std::optional<std::string> error;       // why it is closed, one sentence
     bool parked = false;                    // put away for idleness; a request wakes it
+    bool local_embeds = true;               // would the local backend answer /v1/embeddings
+    // The slot for embeddings beside local (decisions.md 2.20), as a table of its own whose `local`
+    // is that slot's upstream. Empty: nothing is wanted there.
+    std::shared_ptr<const RoutingTable> embed;
+
+    // Of the embed slot; empty while it is closed.
+    std::shared_ptr<const Upstream> embedder() const { return embed ? embed->local : nullptr; }
 };
 
 }  // namespace nova::gateway

@@ -1,6 +1,7 @@
 // Publication, gates and cuts of one worker.
 #include "gateway/worker.hpp"
 
+#include <array>
 #include <utility>
 
 #include "gateway/gateway_routes.hpp"
@@ -129,22 +130,29 @@ Task<void> Worker::finish(Deadline deadline) {
 
 void Worker::install(std::shared_ptr<const RoutingTable> table) {
     WorkerState& state = *state_;
-    const auto& next = table->local;
+    const std::array next{table->local, table->embedder()};
+    const auto stays = [&next](const UpstreamId& id) {
+        return std::ranges::any_of(next, [&id](const auto& up) { return up && up->id == id; });
+    };
     for (const auto& entry : state.gates) {
-        if (!next || entry->id != next->id) {
+        if (!stays(entry->id)) {
             entry->gate.close();
         }
     }
-    if (state.table->local && (!next || next->id != state.table->local->id)) {
-        state.pool.forget(state.table->local->endpoint);
+    for (const auto& before : {state.table->local, state.table->embedder()}) {
+        if (before && !stays(before->id)) {
+            state.pool.forget(before->endpoint);
+        }
     }
     // What is closed and empty is of no further use to anybody: an id never comes back.
     std::erase_if(state.gates, [](const auto& entry) {
         return entry->gate.closed() && entry->gate.inside() == 0;
     });
-    if (next && state.find_gate(next->id) == nullptr) {
-        state.gates.push_back(std::make_unique<WorkerState::UpstreamGate>());
-        state.gates.back()->id = next->id;
+    for (const auto& upstream : next) {
+        if (upstream && state.find_gate(upstream->id) == nullptr) {
+            state.gates.push_back(std::make_unique<WorkerState::UpstreamGate>());
+            state.gates.back()->id = upstream->id;
+        }
     }
     state.table = std::move(table);
     state.woken.clear();

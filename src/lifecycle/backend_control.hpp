@@ -44,6 +44,7 @@ struct Accepted {
 };
 
 struct BackendStatus {
+    SlotName slot{"local"};
     std::string backend = "none";  // engine word of what is wanted, or runs
     Phase phase = Phase::recovering;
     std::string model;         // wanted

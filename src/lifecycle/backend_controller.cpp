@@ -250,6 +250,7 @@ Task<Result<void>> BackendController::cancel(OperationId operation) {
 
 BackendStatus BackendController::status() const {
     BackendStatus status;
+    status.slot = options_.slot;
     status.phase = state_.phase;
     status.since = since_;
     status.generation = state_.desired ? state_.desired->generation : Generation{state_.counter};

@@ -399,7 +399,8 @@ UpstreamView BackendController::upstream_view(Generation generation) const {
         .auth_header_value = plan.probe.auth_header_value,
         .protocol = plan.probe.protocol,
         .models = models_,
-        .models_known = models_known_
+        .models_known = models_known_,
+        .embeds = plan.embeds
     };
 }
 

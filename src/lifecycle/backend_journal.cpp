@@ -170,6 +170,7 @@ void BackendController::open_operation(
 ) {
     Operation operation;
     operation.id = {"op-" + random_hex(8)};
+    operation.slot = options_.slot;
     operation.kind = kind_word(effect.kind);
     operation.actor = item.actor;
     operation.state = OperationState::running;

@@ -149,6 +149,7 @@ Json to_json(const Operation& operation) {
     }
     Json out = {
         {"id", operation.id.value},
+        {"slot", operation.slot.value},
         {"kind", operation.kind},
         {"target", operation.target},
         {"actor", operation.actor},
@@ -182,6 +183,7 @@ Result<Operation> operation_from(const Json& value) {
     JsonReader in{value, "operation"};
     Operation operation;
     operation.id.value = in.required_text("id");
+    operation.slot.value = in.text("slot").value_or("local");  // those of an older nova have none
     operation.kind = in.required_text("kind");
     operation.target = in.text("target").value_or("");
     operation.actor = in.text("actor").value_or("");

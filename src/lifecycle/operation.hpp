@@ -51,6 +51,7 @@ struct OperationError {
 
 struct Operation {
     OperationId id;
+    SlotName slot{"local"};
     std::string kind;    // start, stop, switch, restart, recover
     std::string target;  // "llamacpp SmolLM2-135M"
     std::string actor;   // "cli", "api", "auto-restart"

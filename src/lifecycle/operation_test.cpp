@@ -10,6 +10,7 @@ namespace {
 Operation example() {
     Operation operation;
     operation.id = {"op-1"};
+    operation.slot = {"embed"};
     operation.kind = "switch";
     operation.target = "llamacpp smol";
     operation.actor = "cli";
@@ -36,6 +37,13 @@ TEST(Operation, ComesBackFromTheStoreAsItWas) {
     EXPECT_EQ(back->created_at, example().created_at);
     EXPECT_EQ(back->finished_at, example().finished_at);
     EXPECT_EQ(back->error->remedy, "Fetch it.");
+}
+
+TEST(Operation, OneOfAnOlderNovaIsTheLocalSlots) {
+    Json json = to_json(example());
+    EXPECT_EQ(operation_from(json)->slot.value, "embed");
+    json.erase("slot");
+    EXPECT_EQ(operation_from(json)->slot.value, "local");
 }
 
 TEST(Operation, LeavesOutWhatIsNotKnown) {

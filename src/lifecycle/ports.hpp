@@ -29,6 +29,7 @@ struct UpstreamView {
     engine::Protocol protocol = engine::Protocol::openai;
     std::vector<std::string> models;
     bool models_known = true;  // false: custom server without a list, every name passes
+    bool embeds = true;        // answers /v1/embeddings
 };
 
 struct LoadingView {
@@ -134,6 +135,7 @@ struct Plan {
     runtime::InstanceSpec instance;
     ProbeTarget probe;  // endpoint filled in after the start
     engine::ModelsPerInstance models = engine::ModelsPerInstance::one;
+    bool embeds = true;  // answers /v1/embeddings
     std::string api_base;
     std::chrono::seconds start_limit{120};
     std::string api_key;
