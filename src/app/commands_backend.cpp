@@ -399,6 +399,10 @@ ExitCode status_command(CommandContext& context) {
     if (const std::string retry = text_in(*status, "retry_at"); !retry.empty()) {
         terminal.line("  tried again at " + retry);
     }
+    if (const auto excerpt = text_in(object_in(*status, "error"), "log_excerpt");
+        !excerpt.empty()) {
+        terminal.line("  From the engine's log:\n" + printable(excerpt));
+    }
     if (running) {
         terminal.line(fmt::format("  gateway  http://{}/v1", running->gateway.text()));
     }

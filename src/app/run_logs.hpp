@@ -6,7 +6,8 @@
 
 namespace nova::app {
 
-// Deletes all but the newest `keep` *.log files of the folder; returns how many went. A folder or
+// Deletes all but the newest `keep` *.log files of the folder, and never failed-*.log, the newest
+// failed run of each slot; returns how many went. A folder or
 // file that cannot be read is left alone.
 std::size_t prune_run_logs(const std::filesystem::path& folder, std::size_t keep);
 
