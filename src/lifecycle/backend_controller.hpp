@@ -141,6 +141,7 @@ private:
     Task<void> notice_progress(Generation generation);
     Task<std::string> tail_of(runtime::InstanceHandle handle);
     FailureFacts facts_of(const Target& target) const;
+    Task<std::optional<Failure>> why_broken(runtime::InstanceHandle handle);
     Task<Result<void>> push_view();
     Task<void> refresh_view();
     Task<void> close_and_drain();

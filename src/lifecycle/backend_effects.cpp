@@ -291,22 +291,6 @@ Task<void> BackendController::watch_exit(runtime::InstanceHandle handle) {
     });
 }
 
-// What a remedy may name of a wish.
-FailureFacts BackendController::facts_of(const Target& target) const {
-    FailureFacts facts{{"engine", ""}};
-    if (const auto* spec = spec_of(target.spec)) {
-        facts["engine"] = spec->engine.value;
-        facts["model"] = spec->model.value;
-        if (const auto context = spec->options.find("context"); context != spec->options.end()) {
-            facts["context"] = context->second;
-        }
-    }
-    if (handle_ && handle_->endpoint.port != 0) {
-        facts["port"] = fmt::to_string(handle_->endpoint.port);
-    }
-    return facts;
-}
-
 Task<std::string> BackendController::tail_of(runtime::InstanceHandle handle) {
     runtime::RuntimeDriver* driver = ports_.drivers(handle.runtime);
     if (driver == nullptr) {
@@ -529,13 +513,7 @@ Task<Event> BackendController::stop(Stop effect) {
         runtime::RuntimeDriver* driver = ports_.drivers(handle.runtime);
         if (effect.why == Stop::Why::broken) {
             // Taken before the stop: what it says when it is ended is not why it had to go.
-            keep_failed_log(handle.log_path, options_.slot);
-            const FailureFacts facts = facts_of(state_.running ? state_.running->target : Target{});
-            const std::string log = co_await tail_of(handle);
-            Failure reading = read_failure({.log = log, .engine = facts.at("engine")}, "", facts);
-            if (!reading.error.failure.empty()) {
-                result.reading = std::move(reading);
-            }
+            result.reading = co_await why_broken(handle);
         }
         const auto stopped = co_await driver->stop(handle, force);
         if (!stopped) {
