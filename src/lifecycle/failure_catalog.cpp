@@ -464,9 +464,16 @@ const FailureCatalog& FailureCatalog::builtin() {
 
 std::optional<FailureMatch> FailureCatalog::find(const FailureEvidence& evidence) const {
     const std::string log = lower(evidence.log);
+    FailureEvidence known = evidence;
+    const bool named = std::ranges::any_of(failures_, [&](const KnownFailure& failure) {
+        return std::ranges::find(failure.engines, evidence.engine) != failure.engines.end();
+    });
+    if (!named) {
+        known.engine = {};
+    }
     std::optional<FailureMatch> best;
     for (const KnownFailure& failure : failures_) {
-        auto match = match_in(failure, evidence, log);
+        auto match = match_in(failure, known, log);
         if (match && (!best || match->weight > best->weight ||
                       (match->weight == best->weight && match->offset > best->offset))) {
             best = std::move(match);

@@ -72,7 +72,8 @@ public:
 
     std::span<const KnownFailure> all() const { return failures_; }
 
-    // The most specific one; among equals the one whose words stand nearest the end.
+    // The most specific one; among equals the one whose words stand nearest the end. For an engine
+    // that no failure names (a user's own data) every signature is tried.
     std::optional<FailureMatch> find(const FailureEvidence& evidence) const;
 
 private:

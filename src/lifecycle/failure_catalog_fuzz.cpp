@@ -30,7 +30,9 @@ void search(const FailureCatalog& catalog, std::string_view log, std::uint8_t ho
         std::ranges::count(excerpt, '\n') <
         static_cast<std::ptrdiff_t>(nova::lifecycle::kExcerptLines)
     );
-    NOVA_CHECK(nova::lifecycle::match_failure(*found->failure, evidence).has_value());
+    nova::lifecycle::FailureEvidence any = evidence;
+    any.engine = {};
+    NOVA_CHECK(nova::lifecycle::match_failure(*found->failure, any).has_value());
 }
 
 }  // namespace

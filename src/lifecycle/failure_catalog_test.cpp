@@ -177,6 +177,7 @@ TEST(FailureCatalog, AnEngineThatIsNotMeantIsNotExplained) {
     EXPECT_TRUE(catalog.find({.log = "error: invalid argument: --x", .engine = "llamacpp"}));
     EXPECT_FALSE(catalog.find({.log = "error: invalid argument: --x", .engine = "ollama"}));
     EXPECT_TRUE(catalog.find({.log = "error: invalid argument: --x"}));
+    EXPECT_TRUE(catalog.find({.log = "error: invalid argument: --x", .engine = "my-llama"}));
 }
 
 TEST(FailureCatalog, TheExcerptIsTheLinesAroundTheOneThatMatters) {
