@@ -34,6 +34,7 @@ struct Parsed {
     std::vector<std::string> prompt;
     LogsOptions logs;
     UpOptions up;
+    ExplainOptions explain;
     std::uint64_t since = 0;
     unsigned limit = 20;
     std::string operation;
@@ -319,6 +320,19 @@ void add_machine_commands(CLI::App& app, Parsed& parsed) {
         [](CommandContext& context) { return doctor_command(context); }
     );
     add_client_options(doctor, parsed, false);
+    CLI::App& explain = add_command(
+        app, parsed, "explain", "What an engine's log says about why it failed",
+        "nova explain llama.log --engine llamacpp --exit-code 1",
+        [&parsed](CommandContext& context) { return explain_command(context, parsed.explain); }
+    );
+    explain.add_option("file", parsed.explain.file, "the log; - is standard input")->required();
+    explain.add_option("--engine", parsed.explain.engine, "llamacpp, ollama, vllm or sglang");
+    explain.add_option("--exit-code", parsed.explain.exit_code, "how it ended");
+    explain.add_option("--exit-signal", parsed.explain.exit_signal, "the signal that ended it");
+    explain.add_flag(
+        "--out-of-memory", parsed.explain.out_of_memory, "the kernel ended it for want of memory"
+    );
+    explain.add_flag("--json", parsed.client.json, "one JSON object on standard output");
     CLI::App& version = add_command(
         app, parsed, "version", "Which nova this is", "nova version --json",
         [](CommandContext& context) { return version_command(context); }

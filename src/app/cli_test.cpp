@@ -184,7 +184,7 @@ TEST_F(CliTest, RefusesWrongUsageWithCodeTwo) {
 TEST_F(CliTest, EveryCommandHelpsWithAnExample) {
     for (const char* command :
          {"up", "down", "serve", "status", "detect", "engines", "start", "stop", "switch",
-          "operations", "cancel", "chat", "logs", "events", "doctor", "version"}) {
+          "operations", "cancel", "chat", "logs", "events", "doctor", "explain", "version"}) {
         const Ran ran = run({command, "--help"}, false);
         EXPECT_EQ(ran.code, 0) << command;
         EXPECT_NE(ran.out.find("Example:\n  nova " + std::string{command}), std::string::npos)

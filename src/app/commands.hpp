@@ -61,6 +61,14 @@ struct LogsOptions {
     std::string slot;
 };
 
+struct ExplainOptions {
+    std::string file;  // "-": standard input
+    std::string engine{};
+    std::optional<int> exit_code{};
+    std::optional<int> exit_signal{};
+    bool out_of_memory = false;
+};
+
 struct UpOptions {
     std::string model;
     std::string engine;
@@ -84,6 +92,7 @@ ExitCode operations_command(CommandContext& context, unsigned limit);
 ExitCode chat_command(CommandContext& context, const ChatOptions& options);
 ExitCode logs_command(CommandContext& context, const LogsOptions& options);
 ExitCode events_command(CommandContext& context, std::optional<std::uint64_t> since);
+ExitCode explain_command(CommandContext& context, const ExplainOptions& options);
 ExitCode doctor_command(CommandContext& context);
 ExitCode version_command(CommandContext& context);
 

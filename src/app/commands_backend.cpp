@@ -382,6 +382,10 @@ void show_slot(Terminal& terminal, const Json& status, const std::string& prefix
     if (const std::string retry = text_in(status, "retry_at"); !retry.empty()) {
         terminal.line("  tried again at " + retry);
     }
+    const std::string excerpt = text_in(object_in(status, "error"), "log_excerpt");
+    if (!excerpt.empty()) {
+        terminal.line("  From the engine's log:\n" + printable(excerpt));
+    }
 }
 
 }  // namespace

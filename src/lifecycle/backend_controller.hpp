@@ -16,6 +16,7 @@
 #include "core/task_group.hpp"
 #include "lifecycle/backend_control.hpp"
 #include "lifecycle/backend_record.hpp"
+#include "lifecycle/failure_reading.hpp"
 #include "lifecycle/lane.hpp"
 #include "lifecycle/ports.hpp"
 #include "lifecycle/transition.hpp"
@@ -139,6 +140,8 @@ private:
     Task<void> watch_exit(runtime::InstanceHandle handle);
     Task<void> notice_progress(Generation generation);
     Task<std::string> tail_of(runtime::InstanceHandle handle);
+    FailureFacts facts_of(const Target& target) const;
+    Task<std::optional<Failure>> why_broken(runtime::InstanceHandle handle);
     Task<Result<void>> push_view();
     Task<void> refresh_view();
     void note_loading(double progress);

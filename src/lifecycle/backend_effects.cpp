@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "lifecycle/backend_controller.hpp"
+#include "lifecycle/failed_log.hpp"
 #include "lifecycle/failure_reading.hpp"
 
 namespace nova::lifecycle {
@@ -279,9 +280,15 @@ Task<void> BackendController::watch_exit(runtime::InstanceHandle handle) {
     if (!state_.running || state_.running->generation != generation) {
         co_return;
     }
+    const FailureFacts facts = facts_of(state_.running->target);
     const std::string log = co_await tail_of(handle);
-    const std::string how = status ? status->text() : "ended";
-    post(Exited{generation, read_failure(log, how, status && status->out_of_memory)});
+    if (state_.busy != Work::stop) {
+        keep_failed_log(handle.log_path, options_.slot);
+    }
+    const runtime::ExitStatus ended = status.value_or(runtime::ExitStatus{});
+    post(Exited{
+        generation, read_failure(evidence_of(log, facts.at("engine"), ended), ended.text(), facts)
+    });
 }
 
 Task<std::string> BackendController::tail_of(runtime::InstanceHandle handle) {
@@ -361,6 +368,8 @@ Task<Event> BackendController::load(Target target, Generation generation) {
     } else if (spec != nullptr) {
         model.id = spec->model;
     }
+    const auto handle = handle_;
+    const std::string before = handle ? co_await tail_of(*handle) : std::string{};
     const auto loaded = co_await ports_.client.load(
         probe, model,
         [this, generation](const runtime::Progress& progress) {
@@ -369,7 +378,12 @@ Task<Event> BackendController::load(Target target, Generation generation) {
         }
     );
     if (!loaded) {
-        co_return LoadFailed{target.spec, failure_from(loaded.error())};
+        const std::string log = handle ? co_await tail_of(*handle) : std::string{};
+        const FailureFacts facts = facts_of(target);
+        const FailureEvidence evidence{
+            .log = written_since(before, log), .engine = facts.at("engine")
+        };
+        co_return LoadFailed{target.spec, failure_from(loaded.error(), evidence, facts)};
     }
     auto models = co_await ports_.client.models(probe, within(kModelsLimit));
     if (!models) {
@@ -502,10 +516,7 @@ Task<Event> BackendController::stop(Stop effect) {
         runtime::RuntimeDriver* driver = ports_.drivers(handle.runtime);
         if (effect.why == Stop::Why::broken) {
             // Taken before the stop: what it says when it is ended is not why it had to go.
-            Failure reading = read_failure(co_await tail_of(handle), "", false);
-            if (reading.error.code != "engine_exited") {
-                result.reading = std::move(reading);
-            }
+            result.reading = co_await why_broken(handle);
         }
         const auto stopped = co_await driver->stop(handle, force);
         if (!stopped) {

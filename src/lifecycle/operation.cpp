@@ -174,6 +174,10 @@ Json to_json(const Operation& operation) {
         if (!operation.error->log_excerpt.empty()) {
             error["log_excerpt"] = operation.error->log_excerpt;
         }
+        if (!operation.error->failure.empty()) {
+            error["failure"] = operation.error->failure;
+            error["confidence"] = operation.error->confidence;
+        }
         out["error"] = std::move(error);
     }
     return out;
@@ -207,7 +211,9 @@ Result<Operation> operation_from(const Json& value) {
             .code = reader.text("code").value_or(""),
             .detail = reader.text("detail").value_or(""),
             .remedy = reader.text("remedy").value_or(""),
-            .log_excerpt = reader.text("log_excerpt").value_or("")
+            .log_excerpt = reader.text("log_excerpt").value_or(""),
+            .failure = reader.text("failure").value_or(""),
+            .confidence = reader.text("confidence").value_or("")
         };
     }
     if (in.error()) {

@@ -47,6 +47,8 @@ struct OperationError {
     std::string detail;  // sentence
     std::string remedy;
     std::string log_excerpt;
+    std::string failure{};     // id in data/failures.json; empty: not one nova knows
+    std::string confidence{};  // high, medium or low, when it is one
 };
 
 struct Operation {

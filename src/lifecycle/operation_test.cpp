@@ -25,7 +25,8 @@ Operation example() {
     phase.started_at = operation.created_at;
     phase.done = 10;
     operation.phases.push_back(phase);
-    operation.error = OperationError{"model_broken", "It is cut short.", "Fetch it.", "log"};
+    operation.error = OperationError{"model_broken", "It is cut short.",   "Fetch it.",
+                                     "log",          "llamacpp-model-cut", "high"};
     return operation;
 }
 
@@ -37,6 +38,8 @@ TEST(Operation, ComesBackFromTheStoreAsItWas) {
     EXPECT_EQ(back->created_at, example().created_at);
     EXPECT_EQ(back->finished_at, example().finished_at);
     EXPECT_EQ(back->error->remedy, "Fetch it.");
+    EXPECT_EQ(back->error->failure, "llamacpp-model-cut");
+    EXPECT_EQ(back->error->confidence, "high");
 }
 
 TEST(Operation, OneOfAnOlderNovaIsTheLocalSlots) {

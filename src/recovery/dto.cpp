@@ -41,6 +41,8 @@ Json error_object(const lifecycle::OperationError& error) {
     Json out{{"code", error.code}, {"detail", error.detail}};
     put_text(out, "remedy", error.remedy);
     put_text(out, "log_excerpt", error.log_excerpt);
+    put_text(out, "failure", error.failure);
+    put_text(out, "confidence", error.confidence);
     return out;
 }
 
