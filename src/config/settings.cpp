@@ -19,7 +19,7 @@ constexpr std::string_view kKeyPrefix = "setting/";
 constexpr std::size_t kMaxText = 4096;
 
 // Numbers of the lifecycle: contract.md 4; on_exit: decisions.md 1.8.
-constexpr std::array<SettingRow, 11> kRows{{
+constexpr std::array<SettingRow, 14> kRows{{
     {.name = "mode",
      .type = SettingType::word,
      .built_in = "hybrid",
@@ -93,6 +93,25 @@ constexpr std::array<SettingRow, 11> kRows{{
      .most = 1000,
      .variable = "NOVA_LOGS_KEEP_RUNS",
      .sentence = "How many runs' logs are kept per engine."},
+    {.name = "hub.url",
+     .type = SettingType::text,
+     .built_in = "https://huggingface.co",
+     .variable = "NOVA_HUB_URL",
+     .sentence = "Hugging Face hub that models come from, or a mirror of it."},
+    {.name = "download.stall_s",
+     .type = integer,
+     .built_in = "60",
+     .least = 1,
+     .most = 3600,
+     .variable = "NOVA_DOWNLOAD_STALL_S",
+     .sentence = "How long a download may bring no byte before it is begun anew where it was."},
+    {.name = "download.reserve_mib",
+     .type = integer,
+     .built_in = "512",
+     .least = 0,
+     .most = 1048576,
+     .variable = "NOVA_DOWNLOAD_RESERVE_MIB",
+     .sentence = "What a download leaves free on the disk."},
 }};
 
 std::unexpected<Error> refused(const SettingRow& row, std::string_view wanted) {

@@ -18,6 +18,7 @@
 #include "lifecycle/backend_record.hpp"
 #include "lifecycle/lane.hpp"
 #include "lifecycle/ports.hpp"
+#include "lifecycle/rate_window.hpp"
 #include "lifecycle/transition.hpp"
 #include "store/state_store.hpp"
 
@@ -174,6 +175,7 @@ private:
     std::string last_loading_line_;
     TimePoint next_progress_look_{};
     TimePoint next_progress_report_{};
+    RateWindow rate_;
     std::optional<LoadingView> loading_;
 
     Lane work_;
