@@ -23,7 +23,9 @@ protected:
         asio::io_context io{1};
         SystemClock clock;
         Log log{Log::Sink::none, LogLevel::error};
-        runtime::ProcessDriver driver{io.get_executor(), clock, {.records_folder = root_ / "i"}};
+        runtime::ProcessDriverOptions options;
+        options.records_folder = (root_ / "instances").string();
+        runtime::ProcessDriver driver{io.get_executor(), clock, options};
         catalog::DownloadLimits limits;
         limits.attempts = 1;
         limits.pause = Milliseconds{1};
