@@ -1,11 +1,11 @@
 // Model references against disk and network: what is wrong with a file is said before any start.
 #include "app/model_weights.hpp"
 
+#include <mutex>
 #include <optional>
 #include <utility>
 #include <variant>
 
-#include <boost/asio/post.hpp>
 #include <fmt/format.h>
 
 #include "catalog/gguf.hpp"
@@ -13,6 +13,9 @@
 
 namespace nova::app {
 namespace {
+
+constexpr std::chrono::milliseconds kLook{250};  // at how far a download is
+constexpr int kIdleLooks = 60;                   // longer than any rate reaches back
 
 struct Resolver {
     const std::filesystem::path& base;
@@ -81,6 +84,19 @@ bool is_ollamas_own(const catalog::ModelRef& model, const EngineName& engine) {
 
 }  // namespace
 
+// Shared with the file thread, which may outlive a call by a moment after a cancel.
+struct ModelWeights::Fetch {
+    // Control thread; the model is the file thread's until it has ended.
+    runtime::ProgressSink sink;
+    bool wanted = true;
+    catalog::DownloadProgress told;
+    int idle = 0;
+    Result<engine::ResolvedModel> model;
+
+    std::mutex mutex;
+    catalog::DownloadProgress latest;
+};
+
 // Lives on the file thread once it is made.
 struct ModelWeights::Hub {
     Hub(const Parts& parts)
@@ -93,8 +109,8 @@ struct ModelWeights::Hub {
 };
 
 ModelWeights::ModelWeights(Parts parts)
-    : base_{parts.base}, control_{parts.helper.executor}, files_{control_},
-      hub_{std::make_shared<Hub>(parts)}, helper_{parts.helper},
+    : base_{parts.base}, clock_{parts.helper.clock}, files_{parts.helper.executor},
+      telling_{parts.helper.executor}, hub_{std::make_shared<Hub>(parts)}, helper_{parts.helper},
       ollama_{{
           .clock = parts.helper.clock,
           .store = parts.base / "models" / "ollama",
@@ -107,6 +123,8 @@ ModelWeights::~ModelWeights() = default;
 
 Task<void> ModelWeights::leave() {
     co_await files_.leave();
+    telling_.cancel();
+    co_await telling_.join();
     co_await helper_.leave();
 }
 
@@ -147,36 +165,21 @@ ModelWeights::ensure(engine::BackendSpec spec, runtime::ProgressSink progress) {
 Task<Result<engine::ResolvedModel>> ModelWeights::fetch(
     catalog::HubWish wish, engine::ResolvedModel model, runtime::ProgressSink progress
 ) {
-    // Shared with the file thread, which may outlive this call by a moment after a cancel.
-    struct Shared {
-        runtime::ProgressSink sink;
-        bool wanted = true;  // control thread
-        Result<engine::ResolvedModel> model;
-    };
-
-    auto shared = std::make_shared<Shared>();
+    auto shared = std::make_shared<Fetch>();
     shared->sink = std::move(progress);
     shared->model = std::move(model);
 
     struct Unwanted {
-        Shared& shared;
+        Fetch& fetch;
 
-        ~Unwanted() { shared.wanted = false; }
+        ~Unwanted() { fetch.wanted = false; }
     } unwanted{*shared};
 
-    const auto tell = [shared, control = control_](const catalog::DownloadProgress& told) {
-        asio::post(control, [shared, told] {
-            if (!shared->wanted) {
-                return;
-            }
-            shared->sink(
-                {.step = "weights",
-                 .detail = told.detail,
-                 .done = {told.done},
-                 .total = told.total ? std::optional{Bytes{*told.total}} : std::nullopt}
-            );
-        });
+    const auto tell = [shared](const catalog::DownloadProgress& told) {
+        const std::lock_guard lock{shared->mutex};
+        shared->latest = told;
     };
+    telling_.spawn("tell of a download", tell_of(shared));
     co_await files_.run([shared, tell, wish, hub = hub_]() -> Task<void> {
         return [](auto state, auto sink, catalog::HubWish what, auto there) -> Task<void> {
             const auto local = co_await there->models.ensure(std::move(what), sink);
@@ -194,7 +197,36 @@ Task<Result<engine::ResolvedModel>> ModelWeights::fetch(
             state->model->context_length = facts->context_length.value_or(0);
         }(shared, tell, wish, hub);
     });
+    tell_now(*shared);
     co_return shared->model;
+}
+
+void ModelWeights::tell_now(Fetch& fetch) {
+    const catalog::DownloadProgress now = [&] {
+        const std::lock_guard lock{fetch.mutex};
+        return fetch.latest;
+    }();
+    // Also for a while when nothing moves: a rate falls, and with it goes the time left.
+    const bool moved = now.done != fetch.told.done || now.detail != fetch.told.detail ||
+                       now.total != fetch.told.total;
+    fetch.idle = moved ? 0 : fetch.idle + 1;
+    if (fetch.idle > kIdleLooks) {
+        return;
+    }
+    fetch.told = now;
+    fetch.sink(
+        {.step = "weights",
+         .detail = now.detail,
+         .done = {now.done},
+         .total = now.total ? std::optional{Bytes{*now.total}} : std::nullopt}
+    );
+}
+
+Task<void> ModelWeights::tell_of(std::shared_ptr<Fetch> fetch) {
+    while (fetch->wanted) {
+        tell_now(*fetch);
+        co_await clock_.sleep_for(kLook);
+    }
 }
 
 }  // namespace nova::app

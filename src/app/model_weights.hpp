@@ -39,13 +39,17 @@ public:
 
 private:
     struct Hub;
+    struct Fetch;
 
+    static void tell_now(Fetch& fetch);
+    Task<void> tell_of(std::shared_ptr<Fetch> fetch);
     Task<Result<engine::ResolvedModel>>
     fetch(catalog::HubWish wish, engine::ResolvedModel model, runtime::ProgressSink progress);
 
     std::filesystem::path base_;
-    asio::any_io_executor control_;
+    Clock& clock_;
     FileThread files_;
+    TaskGroup telling_;
     std::shared_ptr<Hub> hub_;
     PrepareInstance helper_;
     OllamaWeights ollama_;

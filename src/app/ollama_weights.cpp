@@ -92,7 +92,12 @@ Task<Result<Bytes>> OllamaWeights::ensure(std::string name, runtime::ProgressSin
 Task<Result<void>> OllamaWeights::attempt(std::string name, runtime::ProgressSink progress) {
     std::optional<PrepareInstance::Lease> lease;
     std::optional<Endpoint> server = parts_.running();
-    if (!server) {
+    Result<bool> there = false;
+    if (server) {
+        there = co_await lists(*server, name);
+    }
+    // One that serves may be about to end: a helper is not.
+    if (!server || !there) {
         progress(
             {.step = "weights", .detail = "starting an Ollama that fetches", .done = {}, .total = {}
             }
@@ -103,8 +108,8 @@ Task<Result<void>> OllamaWeights::attempt(std::string name, runtime::ProgressSin
         }
         lease.emplace(*std::move(entered));
         server = lease->endpoint();
+        there = co_await lists(*server, name);
     }
-    const auto there = co_await lists(*server, name);
     if (!there) {
         co_return propagate(there);
     }

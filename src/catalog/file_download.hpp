@@ -44,7 +44,7 @@ struct DownloadProgress {
     std::string detail{};  // what goes on when no byte moves
 };
 
-// Called for every piece that arrives: cheap, or thinned out by who gives it.
+// Called for every piece that arrives, so it has to be cheap.
 using DownloadSink = std::function<void(const DownloadProgress&)>;
 
 class FileDownload {

@@ -78,17 +78,11 @@ private:
     std::shared_ptr<Turn> turn_;
 };
 
-// Others who wait for the file see every piece when they look; the asker is not called that often.
-DownloadSink HubModels::thinned(Holding& holding, DownloadSink sink) {
-    return [this, &holding, sink = std::move(sink),
-            next = TimePoint{}](const DownloadProgress& progress) mutable {
+// Others who wait for the file see how far the holder of its turn is.
+DownloadSink HubModels::shown_to_all(Holding& holding, DownloadSink sink) {
+    return [&holding, sink = std::move(sink)](const DownloadProgress& progress) {
         holding.turn().progress = progress;
-        const TimePoint now = clock_.now();
-        const bool last = progress.total && progress.done == *progress.total;
-        if (now >= next || last || !progress.detail.empty()) {
-            next = now + kLookAtTurn;
-            sink(progress);
-        }
+        sink(progress);
     };
 }
 
@@ -233,7 +227,7 @@ HubModels::ensure_set(Place place, GgufSet set, std::string base, DownloadSink s
         }
         co_return local_model(place.folder, *there);
     }
-    const DownloadSink seen = thinned(*holding, std::move(sink));
+    const DownloadSink seen = shown_to_all(*holding, std::move(sink));
     co_return co_await fetch_set(std::move(place), std::move(set), std::move(base), seen);
 }
 
@@ -295,7 +289,7 @@ Task<Result<LocalModel>> HubModels::ensure_url(GgufUrl wish, DownloadSink sink) 
     if (const auto there = load_manifest(folder, name)) {
         co_return local_model(folder, *there);
     }
-    const DownloadSink seen = thinned(*holding, std::move(sink));
+    const DownloadSink seen = shown_to_all(*holding, std::move(sink));
     FileDownload download{clock_, web_, limits_};
     auto file = co_await download.fetch(
         {.url = *url,

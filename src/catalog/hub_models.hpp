@@ -41,7 +41,7 @@ private:
     };
 
     class Holding;
-    DownloadSink thinned(Holding& holding, DownloadSink sink);
+    static DownloadSink shown_to_all(Holding& holding, DownloadSink sink);
 
     struct Place {
         std::filesystem::path folder;  // of the repository

@@ -17,7 +17,7 @@ def hub():
 
 def nova_of(tmp_path, hub, engine="llamacpp", **env):
     return Nova(tmp_path / "data", [engine_dir(engine)],
-                {"NOVA_HUB_URL": hub.url, "NOVA_DOWNLOAD_STALL_S": "5", **env})
+                {"NOVA_HUB_URL": hub.url, "NOVA_DOWNLOAD_STALL_S": "600", **env})
 
 
 def operations(nova):
@@ -76,7 +76,7 @@ def test_a_download_that_is_cut_goes_on_and_then_answers(tmp_path, hub):
 
 def test_a_cancel_keeps_the_part(tmp_path, hub):
     hub.hold_at = len(hub.content) // 2
-    with nova_of(tmp_path, hub, NOVA_DOWNLOAD_STALL_S="600") as nova:
+    with nova_of(tmp_path, hub) as nova:
         nova.cli("start", "llamacpp", "--model", MODEL)
         until(lambda: part_size(nova) == hub.hold_at, 30, "half of it")
         operation = until(lambda: weights_phase(nova), 30, "progress")[0]
@@ -93,7 +93,7 @@ def test_a_cancel_keeps_the_part(tmp_path, hub):
 
 def test_nova_killed_in_the_middle_goes_on_after_its_restart(tmp_path, hub):
     hub.hold_at = len(hub.content) // 3
-    with nova_of(tmp_path, hub, NOVA_DOWNLOAD_STALL_S="600") as nova:
+    with nova_of(tmp_path, hub) as nova:
         nova.cli("start", "llamacpp", "--model", MODEL)
         until(lambda: part_size(nova) == hub.hold_at, 30, "a third of it")
         nova.process.kill()
@@ -124,7 +124,7 @@ def helpers(nova):
 def test_ollama_pulls_by_a_helper_and_nothing_of_it_stays(tmp_path, hub):
     model = f"{hub.address}/library/smol:latest"
     hub.hold_at = len(hub.content) // 2
-    with nova_of(tmp_path, hub, "ollama", NOVA_DOWNLOAD_STALL_S="600") as nova:
+    with nova_of(tmp_path, hub, "ollama") as nova:
         nova.cli("start", "ollama", "--model", model)
         until(lambda: weights_phase(nova), 60, "progress of the pull")
         assert len(helpers(nova)) >= 1
