@@ -138,6 +138,9 @@ private:
     lifecycle::ControllerPorts controller_ports(lifecycle::Planner planner);
     std::unique_ptr<lifecycle::BackendController>
     make_controller(std::string_view slot, lifecycle::Planner planner);
+    lifecycle::Planner planner();
+    Result<void> make_weights();
+    std::optional<Endpoint> running_ollama() const;
     recovery::RecoveryParts recovery_parts();
     Task<std::vector<recovery::EngineStatus>> inventory();
 
@@ -152,7 +155,7 @@ private:
     runtime::ProcessDriver processes_;
     runtime::ExternalDriver external_;
     lifecycle::HttpEngineClient engine_client_;
-    ModelWeights weights_;
+    std::unique_ptr<ModelWeights> weights_;
     lifecycle::EventFeed feed_;
     recovery::AdminAuth auth_;
     TaskGroup tasks_;
@@ -176,8 +179,8 @@ Daemon::Daemon(
       settings_{*store_, in_.boot.setting_seeds},
       machine_{in_.environment, clock_, log_, in_.directory.path()},
       processes_{io_.get_executor(), clock_, driver_options(in_.directory, in_.environment)},
-      engine_client_{clock_}, weights_{in_.directory.path()}, auth_{in_.admin_secret, clock_},
-      tasks_{io_.get_executor()}, controlling_{io_.get_executor()} {}
+      engine_client_{clock_}, auth_{in_.admin_secret, clock_}, tasks_{io_.get_executor()},
+      controlling_{io_.get_executor()} {}
 
 void Daemon::make_planes() {
     DataPlane::Options options{
@@ -202,8 +205,7 @@ void Daemon::make_planes() {
     const LaunchFolders folders{
         .logs = in_.directory.file("logs"), .models = in_.directory.file("models")
     };
-    controller_ =
-        make_controller(lifecycle::kLocalSlot, make_planner(registry_, hardware, folders));
+    controller_ = make_controller(lifecycle::kLocalSlot, planner());
     embedder_ =
         make_controller(lifecycle::kEmbedSlot, make_embed_planner(registry_, hardware, folders));
     parts_ = std::make_unique<recovery::RecoveryParts>(recovery_parts());
@@ -228,6 +230,50 @@ runtime::RuntimeDriver* Daemon::driver(runtime::RuntimeKind kind) {
     return nullptr;
 }
 
+lifecycle::Planner Daemon::planner() {
+    return make_planner(
+        registry_, [this] { return machine_.snapshot(); },
+        {.logs = in_.directory.file("logs"), .models = in_.directory.file("models")}
+    );
+}
+
+// An Ollama that serves can fetch as well; any other engine needs a helper beside it.
+std::optional<Endpoint> Daemon::running_ollama() const {
+    const auto instance = controller_ ? controller_->status().instance : std::nullopt;
+    if (!instance || !instance->name.starts_with("nova-ollama")) {
+        return std::nullopt;
+    }
+    return instance->endpoint;
+}
+
+Result<void> Daemon::make_weights() {
+    auto hub = catalog::parse_hub_url(settings_.text("hub.url"));
+    if (!hub) {
+        return propagate(hub);
+    }
+    const std::string token = config::value_of(in_.environment, "HF_TOKEN").value_or("");
+    log_.redactor().add_secret(token);
+    catalog::DownloadLimits limits;
+    limits.stall = std::chrono::seconds{settings_.integer("download.stall_s")};
+    limits.reserve = mib(static_cast<std::uint64_t>(settings_.integer("download.reserve_mib")));
+    weights_ = std::make_unique<ModelWeights>(ModelWeights::Parts{
+        .base = in_.directory.path(),
+        .hub = {.base = *std::move(hub), .token = Secret{token}},
+        .limits = limits,
+        .running_ollama = [this] { return running_ollama(); },
+        .helper =
+            {
+                .executor = io_.get_executor(),
+                .clock = clock_,
+                .log = log_,
+                .driver = processes_,
+                .planner = planner(),
+                .install = in_.directory.install_id(),
+            },
+    });
+    return {};
+}
+
 std::unique_ptr<lifecycle::BackendController>
 Daemon::make_controller(std::string_view slot, lifecycle::Planner planner) {
     return std::make_unique<lifecycle::BackendController>(
@@ -245,7 +291,7 @@ lifecycle::ControllerPorts Daemon::controller_ports(lifecycle::Planner planner) 
         .drivers = [this](runtime::RuntimeKind kind) { return driver(kind); },
         .kinds = {runtime::RuntimeKind::process, runtime::RuntimeKind::external},
         .client = engine_client_,
-        .weights = weights_,
+        .weights = *weights_,
         .traffic = *bridge_,
         .planner = std::move(planner),
         .models_of = [this](const EngineName& name) -> Result<engine::ModelsPerInstance> {
@@ -328,6 +374,7 @@ Task<void> Daemon::leave() {
         controller->leave(keep ? lifecycle::Leave::keep : lifecycle::Leave::stop);
     }
     co_await controlling_.join();
+    co_await weights_->leave();
     co_await plane_->stop(deadline);
     co_await control_->finish(Deadline::in(clock_, 2s));
     tasks_.cancel();
@@ -345,6 +392,9 @@ Task<Result<void>> Daemon::run() {
     prune_run_logs(
         in_.directory.file("logs"), static_cast<std::size_t>(settings_.integer("logs.keep_runs"))
     );
+    if (const auto made = make_weights(); !made) {
+        co_return propagate(made);
+    }
     make_planes();
     const auto bound = listen();
     if (!bound) {
@@ -367,6 +417,7 @@ Task<Result<void>> Daemon::run() {
     controlling_.spawn("embed controller", embedder_->run());
     tasks_.spawn("control accept", control_->run());
     tasks_.spawn("hardware", detect_hardware());
+    tasks_.spawn("reap helpers", weights_->reap());
     log_.info(
         "nova.ready", {{"version", std::string{kVersion}},
                        {"gateway", "http://" + gateway_at_.text()},

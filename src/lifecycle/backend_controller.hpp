@@ -19,6 +19,7 @@
 #include "lifecycle/failure_reading.hpp"
 #include "lifecycle/lane.hpp"
 #include "lifecycle/ports.hpp"
+#include "lifecycle/rate_window.hpp"
 #include "lifecycle/transition.hpp"
 #include "store/state_store.hpp"
 
@@ -178,6 +179,7 @@ private:
     std::string last_loading_line_;
     TimePoint next_progress_look_{};
     TimePoint next_progress_report_{};
+    RateWindow rate_;
     std::optional<LoadingView> loading_;
     TimePoint next_loading_report_{};
 

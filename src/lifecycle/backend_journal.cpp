@@ -186,6 +186,7 @@ void BackendController::open_operation(
     }
     operation.cancel_effect =
         draft.state.before ? "What ran before is wanted again." : "Nothing is wanted any more.";
+    operation.cancel_effect += " What was downloaded is kept, and gone on with the next time.";
     draft.operation = std::move(operation);
 }
 
@@ -317,15 +318,13 @@ void BackendController::report_progress(
     at->total = progress.total ? std::optional{progress.total->count} : std::nullopt;
     at->unit = progress.done.count > 0 || progress.total ? "bytes" : "";
     at->detail = progress.detail;
-    const std::chrono::duration<double> spent = ports_.clock.wall_now() - at->started_at;
-    if (spent.count() >= 1.0 && at->done > 0) {
-        at->rate_per_s = static_cast<double>(at->done) / spent.count();
-        at->eta_s.reset();
-        if (at->total && *at->total >= at->done) {
-            at->eta_s = static_cast<double>(*at->total - at->done) / *at->rate_per_s;
-        }
-    }
     const TimePoint now = ports_.clock.now();
+    rate_.add(operation_->id.value + phase, now, at->done);
+    at->rate_per_s = rate_.per_second();
+    at->eta_s.reset();
+    if (at->rate_per_s && at->total && *at->total >= at->done) {
+        at->eta_s = static_cast<double>(*at->total - at->done) / *at->rate_per_s;
+    }
     if (now >= next_progress_report_) {
         next_progress_report_ = now + std::chrono::seconds{1};
         operation_dirty_ = true;

@@ -13,8 +13,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "lifecycle/sha256.hpp"
 #include "net/dial.hpp"
+#include "net/sha256.hpp"
 #include "net/upstream.hpp"
 
 namespace nova::lifecycle {
@@ -205,7 +205,7 @@ Task<Result<std::string>>
 digest_of(std::string path, std::uint64_t size, runtime::ProgressSink progress) {
     std::ifstream file{path, std::ios::binary};
     std::vector<char> piece(kPiece);
-    Sha256 hash;
+    net::Sha256 hash;
     std::uint64_t done = 0;
     while (file) {
         file.read(piece.data(), static_cast<std::streamsize>(piece.size()));
