@@ -18,6 +18,7 @@
 #include "lifecycle/backend_record.hpp"
 #include "lifecycle/lane.hpp"
 #include "lifecycle/ports.hpp"
+#include "lifecycle/supervision.hpp"
 #include "lifecycle/transition.hpp"
 #include "store/state_store.hpp"
 
@@ -64,6 +65,7 @@ public:
     Task<Result<void>> cancel(OperationId operation) override;
     BackendStatus status() const override;
     Task<Result<std::string>> log_tail(std::size_t lines) override;
+    void wake() override;
 
     const BackendState& state() const { return state_; }
 
@@ -137,14 +139,21 @@ private:
     Task<Event> stop(Stop effect);
     Task<Result<void>> stop_all_owned(runtime::RuntimeDriver::Force force);
     Task<void> watch_exit(runtime::InstanceHandle handle);
-    Task<void> notice_progress(Generation generation);
-    Task<std::string> tail_of(runtime::InstanceHandle handle);
+    Task<std::string> tail_of(runtime::InstanceHandle handle, Bytes at_most = kib(64));
     Task<Result<void>> push_view();
     Task<void> refresh_view();
     Task<void> close_and_drain();
     SlotView view() const;
     UpstreamView upstream_view(Generation generation) const;
     UpstreamId upstream_id(Generation generation) const;
+
+    // ---- backend_supervision.cpp: looks at what runs
+    Task<void> notice_progress(Generation generation, std::optional<double> told);
+    Task<Probed> look_closer(Probed look, bool answered);
+    Task<Footprint> footprint(Generation generation);
+    Task<bool> canary_fails(Footprint seen);
+    bool canary_due(const Footprint& seen) const;
+    void look_for_use(Generation generation);
 
     asio::any_io_executor executor_;
     ControllerPorts ports_;
@@ -172,6 +181,11 @@ private:
     bool pushing_view_ = false;
     asio::steady_timer view_pushed_;
     std::string last_loading_line_;
+    Footprint footprint_;  // of the last look at a ready instance
+    TimePoint next_canary_at_{};
+    std::uint64_t bytes_at_look_ = 0;  // for use
+    bool waking_ = false;              // posted, not handled yet
+    std::optional<double> last_told_share_;
     TimePoint next_progress_look_{};
     TimePoint next_progress_report_{};
     std::optional<LoadingView> loading_;

@@ -136,5 +136,24 @@ TEST(EngineClient, HandsAFileToOllamaCreatesTheModelAndLoadsIt) {
     std::filesystem::remove(path);
 }
 
+TEST(CounterSum, AddsTheSamplesOfTheNamesItIsGiven) {
+    constexpr std::string_view text =
+        "# HELP llamacpp:tokens_predicted_total Number of generation tokens processed.\n"
+        "# TYPE llamacpp:tokens_predicted_total counter\n"
+        "llamacpp:tokens_predicted_total 41\n"
+        "vllm:prompt_tokens_total{engine=\"0\",model_name=\"a b\"} 1.0\n"
+        "vllm:prompt_tokens_total{engine=\"1\"} 2e3\n"
+        "llamacpp:tokens_predicted_seconds 9.5";
+    EXPECT_EQ(counter_sum(text, {"llamacpp:tokens_predicted_total"}), 41U);
+    EXPECT_EQ(counter_sum(text, {"vllm:prompt_tokens_total"}), 2001U);
+    EXPECT_EQ(
+        counter_sum(text, {"llamacpp:tokens_predicted_total", "vllm:prompt_tokens_total"}), 2042U
+    );
+    EXPECT_EQ(counter_sum(text, {"llamacpp:tokens_predicted"}), std::nullopt);
+    EXPECT_EQ(counter_sum(text, {}), std::nullopt);
+    EXPECT_EQ(counter_sum("", {"a"}), std::nullopt);
+    EXPECT_EQ(counter_sum("a nan\n", {"a"}), std::nullopt);
+}
+
 }  // namespace
 }  // namespace nova::lifecycle
