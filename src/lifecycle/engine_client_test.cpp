@@ -24,7 +24,9 @@ net::Handler answering(int status, std::string body) {
 ProbeTarget target_at(const Endpoint& endpoint) {
     ProbeTarget target;
     target.endpoint = endpoint;
-    target.probe = {.path = "/health", .loading_statuses = {503}, .models_path = "/v1/models"};
+    target.probe.path = "/health";
+    target.probe.loading_statuses = {503};
+    target.probe.models_path = "/v1/models";
     return target;
 }
 
