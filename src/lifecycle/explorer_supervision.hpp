@@ -81,10 +81,10 @@ supervision_checks(const Node& before, const Event& event, const Node& after) {
     if (const auto* probed = std::get_if<Probed>(&event); probed != nullptr && probed->worked) {
         const auto& troubled = after.world.troubled;
         const bool believed = troubled && after.world.now < *troubled + kUnit;
-        checks.emplace_back(
-            !believed || (s.strikes <= before.state.strikes && s.running && !s.running->broken),
-            "no strike while work is seen, for a time"
-        );
+        const auto& was = before.state.running;
+        const bool struck = s.strikes > before.state.strikes ||
+                            (was && !was->broken && s.running && s.running->broken);
+        checks.emplace_back(!believed || !struck, "no strike while work is seen, for a time");
     }
     if (s.parked && !before.state.parked) {
         checks.emplace_back(

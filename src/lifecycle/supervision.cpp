@@ -150,7 +150,10 @@ std::string loading_line(std::string_view log, const std::vector<std::string>& f
     while (!log.empty()) {
         const std::size_t at =
             log.size() < 2 ? std::string_view::npos : log.find_last_of("\r\n", log.size() - 2);
-        const std::string_view line = at == std::string_view::npos ? log : log.substr(at + 1);
+        std::string_view line = at == std::string_view::npos ? log : log.substr(at + 1);
+        while (line.ends_with('\n') || line.ends_with('\r')) {
+            line.remove_suffix(1);
+        }
         if (unfinished && line.ends_with("..")) {
             return std::string{line};
         }
