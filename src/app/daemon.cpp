@@ -27,6 +27,7 @@
 #include "lifecycle/backend_controller.hpp"
 #include "lifecycle/engine_client.hpp"
 #include "lifecycle/slots.hpp"
+#include "lifecycle/supervision.hpp"
 #include "net/admission.hpp"
 #include "process/program_search.hpp"
 #include "recovery/recovery_routes.hpp"
@@ -96,6 +97,13 @@ lifecycle::LifecyclePolicy lifecycle_policy(const config::Settings& settings) {
     policy.drain = std::chrono::seconds{settings.integer("drain_s")};
     policy.probe_interval = std::chrono::seconds{settings.integer("probe_interval_s")};
     policy.strikes = static_cast<std::uint32_t>(settings.integer("probe_strikes"));
+    policy.probe_limit = std::chrono::seconds{settings.integer("probe_limit_s")};
+    policy.busy_doubt = std::chrono::seconds{settings.integer("busy_doubt_s")};
+    policy.stall_limit = std::chrono::seconds{settings.integer("stall_limit_s")};
+    policy.canary_interval = std::chrono::seconds{settings.integer("canary_interval_s")};
+    policy.canary_limit = std::chrono::seconds{settings.integer("canary_limit_s")};
+    policy.idle_unload = std::chrono::seconds{settings.integer("idle_unload_s")};
+    policy.idle_look = lifecycle::idle_look_for(policy.idle_unload);
     return policy;
 }
 

@@ -112,6 +112,7 @@ lifecycle::Planner make_planner(
         plan.embeds = embeds(*engine, spec);
         plan.api_base = engine->api_base;
         plan.start_limit = engine->start_limit;
+        plan.stall_limit = engine->stall_limit;
         plan.api_key = place.api_key;
         plan.loading_progress = engine->loading_progress;
         if (!place.api_key.empty()) {

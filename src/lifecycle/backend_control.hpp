@@ -26,7 +26,8 @@ enum class Phase : std::uint8_t {
     draining,
     stopping,
     backing_off,
-    failed
+    failed,
+    parked
 };
 
 std::string_view name(Phase phase);  // "backing_off"

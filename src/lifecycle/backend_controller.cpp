@@ -90,6 +90,9 @@ Task<void> BackendController::wait_for_item() {
 // ---------------------------------------------------------------- one event
 
 Task<void> BackendController::handle(Item item) {
+    if (std::holds_alternative<Woken>(item.event)) {
+        waking_ = false;
+    }
     if (item.spec) {
         specs_.insert_or_assign(engine::hash_of(*item.spec), *item.spec);
     }

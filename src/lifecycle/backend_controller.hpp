@@ -20,6 +20,7 @@
 #include "lifecycle/lane.hpp"
 #include "lifecycle/ports.hpp"
 #include "lifecycle/rate_window.hpp"
+#include "lifecycle/supervision.hpp"
 #include "lifecycle/transition.hpp"
 #include "store/state_store.hpp"
 
@@ -66,6 +67,7 @@ public:
     Task<Result<void>> cancel(OperationId operation) override;
     BackendStatus status() const override;
     Task<Result<std::string>> log_tail(std::size_t lines) override;
+    void wake() override;
 
     const BackendState& state() const { return state_; }
 
@@ -139,10 +141,9 @@ private:
     Task<Event> stop(Stop effect);
     Task<Result<void>> stop_all_owned(runtime::RuntimeDriver::Force force);
     Task<void> watch_exit(runtime::InstanceHandle handle);
-    Task<void> notice_progress(Generation generation);
-    Task<std::string> tail_of(runtime::InstanceHandle handle);
     FailureFacts facts_of(const Target& target) const;
     Task<std::optional<Failure>> why_broken(runtime::InstanceHandle handle);
+    Task<std::string> tail_of(runtime::InstanceHandle handle, Bytes at_most = kib(64));
     Task<Result<void>> push_view();
     Task<void> refresh_view();
     void note_loading(double progress);
@@ -150,6 +151,14 @@ private:
     SlotView view() const;
     UpstreamView upstream_view(Generation generation) const;
     UpstreamId upstream_id(Generation generation) const;
+
+    // ---- backend_supervision.cpp: looks at what runs
+    Task<void> notice_progress(Generation generation, std::optional<double> told);
+    Task<Probed> look_closer(Probed look, bool answered);
+    Task<Footprint> footprint(Generation generation);
+    Task<bool> canary_fails(Footprint seen);
+    bool canary_due(const Footprint& seen) const;
+    void look_for_use(Generation generation);
 
     asio::any_io_executor executor_;
     ControllerPorts ports_;
@@ -177,6 +186,11 @@ private:
     bool pushing_view_ = false;
     asio::steady_timer view_pushed_;
     std::string last_loading_line_;
+    Footprint footprint_;  // of the last look at a ready instance
+    TimePoint next_canary_at_{};
+    std::uint64_t bytes_at_look_ = 0;  // for use
+    bool waking_ = false;              // posted, not handled yet
+    std::optional<double> last_told_share_;
     TimePoint next_progress_look_{};
     TimePoint next_progress_report_{};
     RateWindow rate_;

@@ -185,8 +185,9 @@ TEST_F(BackendControllerTest, ReplacesAnEngineThatStoppedAnswering) {
     boot();
     ready("a");
     machine_.instances.front().answers = false;
-    nova_->run_for(std::chrono::seconds{95});
+    nova_->run_for(std::chrono::seconds{90});
     EXPECT_EQ(phase(), Phase::ready);  // two strikes: it may be busy
+    EXPECT_FALSE(machine_.instances.front().answers);
     nova_->run_for(std::chrono::seconds{20});
     EXPECT_EQ(phase(), Phase::ready);
     EXPECT_TRUE(machine_.instances.front().answers);

@@ -17,10 +17,7 @@ constexpr std::chrono::seconds kListLimit{30};
 constexpr std::chrono::seconds kSweepLimit{120};
 constexpr std::chrono::seconds kStartLimit{60};  // until the process or container exists
 constexpr std::chrono::seconds kStopMargin{30};  // beyond the grace the engine has
-constexpr std::chrono::seconds kProbeLimit{5};
 constexpr std::chrono::seconds kModelsLimit{10};
-constexpr std::chrono::seconds kProgressLook{1};
-constexpr Bytes kTail = kib(64);
 
 Failure out_of_time(std::string_view what) {
     return failure_from(
@@ -30,20 +27,6 @@ Failure out_of_time(std::string_view what) {
          .remedy = {},
          .retry_after = {}}
     );
-}
-
-std::string loading_line(std::string_view log, const std::vector<std::string>& fragments) {
-    while (!log.empty()) {
-        const std::size_t at = log.rfind('\n', log.size() - 1);
-        const std::string_view line = at == std::string_view::npos ? log : log.substr(at + 1);
-        for (const std::string& fragment : fragments) {
-            if (line.contains(fragment)) {
-                return std::string{line};
-            }
-        }
-        log = at == std::string_view::npos ? std::string_view{} : log.substr(0, at);
-    }
-    return {};
 }
 
 }  // namespace
@@ -102,6 +85,8 @@ void BackendController::perform(const Effect& effect) {
         );
     } else if (std::holds_alternative<CancelWork>(effect)) {
         work_.cancel();
+    } else if (const auto* looking = std::get_if<LookForUse>(&effect)) {
+        look_for_use(looking->generation);
     }
     // OpenOperation and FinishOperation were performed by the commit.
 }
@@ -268,9 +253,14 @@ Task<Event> BackendController::start(Generation generation) {
     }
     handle_ = *started;
     last_loading_line_.clear();
+    last_told_share_.reset();
     (*plan_)->probe.endpoint = handle_->endpoint;
     tasks_.spawn("watch exit", watch_exit(*handle_));
-    co_return Started{.generation = generation, .start_limit = (*plan_)->start_limit};
+    co_return Started{
+        .generation = generation,
+        .start_limit = (*plan_)->start_limit,
+        .stall_limit = (*plan_)->stall_limit
+    };
 }
 
 Task<void> BackendController::watch_exit(runtime::InstanceHandle handle) {
@@ -291,12 +281,12 @@ Task<void> BackendController::watch_exit(runtime::InstanceHandle handle) {
     });
 }
 
-Task<std::string> BackendController::tail_of(runtime::InstanceHandle handle) {
+Task<std::string> BackendController::tail_of(runtime::InstanceHandle handle, Bytes at_most) {
     runtime::RuntimeDriver* driver = ports_.drivers(handle.runtime);
     if (driver == nullptr) {
         co_return std::string{};
     }
-    const auto log = co_await driver->log_tail(handle, kTail);
+    const auto log = co_await driver->log_tail(handle, at_most);
     co_return log ? ports_.log.redactor().clean(*log) : std::string{};
 }
 
@@ -305,8 +295,10 @@ Task<Event> BackendController::probe(Generation generation) {
     if (!plan_ || !*plan_ || !handle_) {
         co_return result;
     }
+    const TimePoint began = ports_.clock.now();
     const ProbeTarget target = (*plan_)->probe;
-    const ProbeResult answer = co_await ports_.client.probe(target, within(kProbeLimit));
+    const auto limit = std::min(options_.policy.probe_limit, options_.policy.probe_interval);
+    const ProbeResult answer = co_await ports_.client.probe(target, within(limit));
     switch (answer.verdict) {
     case ProbeResult::Verdict::ready:
         result.verdict = Probed::Verdict::ready;
@@ -318,30 +310,12 @@ Task<Event> BackendController::probe(Generation generation) {
     case ProbeResult::Verdict::failed:
         break;
     }
-    if (answer.progress) {
-        note_loading(*answer.progress);
+    if (result.verdict != Probed::Verdict::ready || state_.busy == Work::load) {
+        co_await notice_progress(generation, answer.progress);
     }
-    if (result.verdict != Probed::Verdict::ready) {
-        co_await notice_progress(generation);
-    }
+    result = co_await look_closer(result, answer.answered);
+    result.took = ports_.clock.now() - began;
     co_return result;
-}
-
-// Loading goes on when a line of the log that tells of loading is new. Other lines do not count:
-// some engines log every probe.
-Task<void> BackendController::notice_progress(Generation generation) {
-    const TimePoint now = ports_.clock.now();
-    if (now < next_progress_look_ || !handle_ || !plan_ || !*plan_) {
-        co_return;
-    }
-    next_progress_look_ = now + kProgressLook;
-    const std::vector<std::string> fragments = (*plan_)->loading_progress;
-    const std::string log = co_await tail_of(*handle_);
-    std::string line = loading_line(log, fragments);
-    if (!line.empty() && line != last_loading_line_) {
-        last_loading_line_ = std::move(line);
-        post(Progressed{generation});
-    }
 }
 
 Task<Event> BackendController::load(Target target, Generation generation) {
@@ -374,7 +348,12 @@ Task<Event> BackendController::load(Target target, Generation generation) {
         probe, model,
         [this, generation](const runtime::Progress& progress) {
             report_progress("load", progress);
-            post(Progressed{generation});
+            Progressed moved{.generation = generation};
+            if (progress.total && progress.total->count > 0) {
+                moved.share = static_cast<double>(progress.done.count) /
+                              static_cast<double>(progress.total->count);
+            }
+            post(moved);
         }
     );
     if (!loaded) {

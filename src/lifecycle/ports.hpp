@@ -89,7 +89,8 @@ struct ProbeTarget {
 struct ProbeResult {
     enum class Verdict : std::uint8_t { ready, loading, refused, failed };
     Verdict verdict = Verdict::failed;
-    std::string detail;  // for people: "HTTP 503: Loading model"
+    bool answered = false;  // whatever it said
+    std::string detail;     // for people: "HTTP 503: Loading model"
     std::optional<double> progress;
 };
 
@@ -107,6 +108,23 @@ public:
     // One-model engines: checks nothing, returns at once.
     virtual Task<Result<void>>
     load(ProbeTarget target, engine::ResolvedModel model, runtime::ProgressSink progress) = 0;
+
+    // The engine's own counters of work, summed up; empty when it has none or does not tell.
+    virtual Task<std::optional<std::uint64_t>> counters(ProbeTarget target, Deadline deadline) {
+        static_cast<void>(target);
+        static_cast<void>(deadline);
+        co_return std::nullopt;
+    }
+
+    // A completion of one token: whether anything was answered in time, an error included.
+    virtual Task<bool>
+    canary(ProbeTarget target, std::string api_base, std::string model, Deadline deadline) {
+        static_cast<void>(target);
+        static_cast<void>(api_base);
+        static_cast<void>(model);
+        static_cast<void>(deadline);
+        co_return true;
+    }
 
     // Engines with many models: frees the memory of a model that is loaded; its weights stay.
     // One-model engines: does nothing.
@@ -138,6 +156,7 @@ struct Plan {
     bool embeds = true;  // answers /v1/embeddings
     std::string api_base;
     std::chrono::seconds start_limit{120};
+    std::chrono::seconds stall_limit{0};
     std::string api_key;
     std::vector<std::string> loading_progress;  // log fragments that show loading goes on
 };

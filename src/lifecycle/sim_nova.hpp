@@ -8,7 +8,7 @@
 #include <boost/asio/io_context.hpp>
 #include <fmt/format.h>
 
-#include "lifecycle/sim_machine.hpp"
+#include "lifecycle/sim_engine.hpp"
 
 namespace nova::lifecycle {
 
@@ -34,6 +34,9 @@ public:
         co_return;
     }
 
+    TrafficActivity activity(const UpstreamId&) const override { return now; }
+
+    TrafficActivity now;
     SlotView last;
     std::vector<std::string> history;
     Milliseconds request_takes{5};
@@ -97,10 +100,11 @@ struct Nova {
     TaskGroup tasks;
 
     Nova(
-        asio::io_context& context, VirtualClock& time, SimMachine& machine, store::StateStore& store
+        asio::io_context& context, VirtualClock& time, SimMachine& machine,
+        store::StateStore& store, LifecyclePolicy policy = {}
     )
         : io{context}, clock{time}, runtime{machine, time}, engine{machine, time}, weights{time},
-          traffic{time}, controller{context.get_executor(), ports(store), options()},
+          traffic{time}, controller{context.get_executor(), ports(store), options(policy)},
           tasks{context.get_executor()} {
         tasks.spawn("controller", controller.run());
     }
@@ -132,10 +136,8 @@ struct Nova {
         };
     }
 
-    static ControllerOptions options() {
-        ControllerOptions options;
-        options.install = {"sim"};
-        return options;
+    static ControllerOptions options(const LifecyclePolicy& policy) {
+        return {.install = {"sim"}, .policy = policy};
     }
 
     static Result<Plan> plan(
@@ -154,6 +156,8 @@ struct Nova {
         plan.models = spec.engine.value == "many" ? engine::ModelsPerInstance::many
                                                   : engine::ModelsPerInstance::one;
         plan.api_base = "/v1";
+        plan.loading_progress = {"load_tensors"};
+        plan.probe.probe.counters_path = "/metrics";
         return plan;
     }
 

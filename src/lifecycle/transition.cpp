@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "lifecycle/supervision.hpp"
 #include "lifecycle/transition_machine.hpp"
 
 namespace nova::lifecycle {
@@ -26,7 +27,7 @@ void Machine::check_deadlines() {
         return;
     }
     if (!s_.running->ready && now_ >= s_.running->start_deadline) {
-        break_instance(start_timeout());
+        break_instance(not_ready_in_time(*s_.running, now_));
     }
     if (s_.busy == Work::load && now_ >= s_.load_deadline && !s_.cancelling) {
         cancel_work();
@@ -39,7 +40,7 @@ bool Machine::has_to_go() const {
     const Running& running = *s_.running;
     const auto wanted = goal();
     // While waiting to try again, or given up, nothing is kept that is not what was asked for.
-    if (running.broken || running.gone || !wanted || waiting_to_retry()) {
+    if (running.broken || running.gone || !wanted || s_.parking || waiting_to_retry()) {
         return true;
     }
     if (wanted->host == running.target.host) {
@@ -60,6 +61,7 @@ void Machine::decide() {
     }
     steer_preparation();
     steer_probe();
+    steer_use();
     s_.phase = phase_now();
 }
 
@@ -113,7 +115,7 @@ void Machine::next_work() {
 void Machine::start_instance(const Target& target) {
     const Generation generation = next_generation();
     s_.running = Running{.target = target, .generation = generation, .loaded = {}, .broken = {}};
-    s_.strikes = 0;
+    good_look();
     begin(Work::start, Start{.target = target, .generation = generation});
 }
 
@@ -132,6 +134,8 @@ void Machine::bring_up(const Target& target) {
         if (running.target.spec == target.spec || s_.prepared == target.spec) {
             s_.loading = target;
             s_.load_deadline = now_ + running.start_limit;
+            running.progressed_at.reset();
+            running.progress.reset();
             begin(Work::load, Load{.target = target, .generation = running.generation});
         }
         return;
@@ -164,16 +168,15 @@ void Machine::tear_down() {
         return;
     }
     if (!running.drained && !running.gone && policy_.bug != PlantedBug::stop_without_drain) {
-        begin(
-            Work::drain, Drain{.generation = running.generation, .deadline = now_ + policy_.drain}
-        );
+        begin(Work::drain, Drain{.generation = running.generation, .deadline = drain_deadline()});
         return;
     }
+    park();
     begin(
         Work::stop,
         Stop{
             .generation = running.generation,
-            .force = running.stop_failures > 0,
+            .force = running.stop_failures > 0 || running.hung,
             .why = running.broken ? Stop::Why::broken : Stop::Why::not_wanted
         }
     );
@@ -185,7 +188,7 @@ Phase Machine::phase_now() const {
     }
     if (!s_.running) {
         if (!goal()) {
-            return Phase::stopped;
+            return s_.parked && !s_.leaving ? Phase::parked : Phase::stopped;
         }
         if (s_.given_up) {
             return Phase::failed;
@@ -216,6 +219,7 @@ BackendState after_restart(const BackendState& recorded) {
     fresh.last_good = recorded.last_good;
     fresh.wish = recorded.wish;
     fresh.counter = recorded.counter;
+    fresh.parked = recorded.parked;
     return fresh;
 }
 
@@ -229,6 +233,10 @@ std::optional<TimePoint> next_wake(const BackendState& s, const LifecyclePolicy&
     }
     if (s.retry_at && !s.running) {
         consider(*s.retry_at);
+    }
+    if (policy.idle_unload.count() > 0 && s.phase == Phase::ready && s.busy == Work::none &&
+        !s.wish) {
+        consider(s.next_use_look_at);
     }
     const bool going = s.phase == Phase::draining || s.phase == Phase::stopping;
     if (s.running && s.running->up && !s.running->gone && !s.running->broken && !going) {

@@ -23,6 +23,8 @@
 // - The same host wanted again while draining opens again without a restart. An instance of many
 //   models changes its model by load ─► publish, without closing.
 // - Roll-back and cancel rewrite `desired` in the step that gives the outcome.
+// - Idle for long enough: closed ─► drained for a second ─► nobody inside: `parked`, stopped. What
+//   is wanted stays; a request or a start takes the fact away. Somebody inside: opened again.
 // - Stopping never ends by failing: it is tried again with force until the instance is gone.
 #pragma once
 
@@ -96,6 +98,11 @@ struct OpenOperation {
     WishKind kind = WishKind::start;
 };
 
+// Has anybody asked for something since the last look? Answered by UseSeen.
+struct LookForUse {
+    Generation generation;
+};
+
 struct FinishOperation {
     Generation generation;
     OperationState outcome = OperationState::succeeded;
@@ -104,7 +111,7 @@ struct FinishOperation {
 
 using Effect = std::variant<
     ListOwned, SweepStrays, Prepare, CancelPreparation, Start, Probe, Load, PublishOpen,
-    PublishClosed, Drain, Cut, Stop, CancelWork, OpenOperation, FinishOperation>;
+    PublishClosed, Drain, Cut, Stop, CancelWork, OpenOperation, FinishOperation, LookForUse>;
 
 // Mistakes for tests: each has to be found by the explorer.
 enum class PlantedBug : std::uint8_t {
@@ -117,6 +124,9 @@ enum class PlantedBug : std::uint8_t {
     skip_recovery,
     retry_timer_lost,
     exit_leaves_traffic_open,
+    parks_with_lease,
+    strike_despite_work,
+    wake_lost,
 };
 
 // contract.md 4; each a setting.
@@ -128,6 +138,14 @@ struct LifecyclePolicy {
     std::chrono::nanoseconds retry_pause = std::chrono::seconds{1};
     std::chrono::nanoseconds forget_after = std::chrono::minutes{5};
     std::uint32_t strikes = 3;
+    // Without progress for this long a load has stalled; never before its start limit.
+    std::chrono::nanoseconds stall_limit = std::chrono::seconds{60};
+    std::chrono::nanoseconds probe_limit = std::chrono::seconds{5};
+    std::chrono::nanoseconds busy_doubt = std::chrono::minutes{10};  // decisions.md 2.24
+    std::chrono::nanoseconds canary_interval{};                      // zero: off
+    std::chrono::nanoseconds canary_limit = std::chrono::seconds{30};
+    std::chrono::nanoseconds idle_unload{};  // zero: off
+    std::chrono::nanoseconds idle_look = std::chrono::seconds{10};
     std::chrono::nanoseconds backoff_unit = std::chrono::seconds{1};  // tests shorten it
     PlantedBug bug = PlantedBug::none;
 };

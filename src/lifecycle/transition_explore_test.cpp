@@ -15,6 +15,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "lifecycle/explorer_supervision.hpp"
 #include "lifecycle/explorer_world.hpp"
 #include "lifecycle/transition.hpp"
 
@@ -29,7 +30,7 @@ std::size_t nearest() {
     return std::getenv("NOVA_EXPLORE") != nullptr ? kAll : 20'000;
 }
 
-LifecyclePolicy coarse(PlantedBug bug) {
+LifecyclePolicy coarse(PlantedBug bug, Supervised supervised) {
     LifecyclePolicy policy;
     policy.start_limit = kUnit;
     policy.probe_interval = kUnit;
@@ -38,26 +39,19 @@ LifecyclePolicy coarse(PlantedBug bug) {
     policy.forget_after = kUnit;
     policy.backoff_unit = kMoment;
     policy.strikes = 2;
+    supervise(policy, supervised);
     policy.bug = bug;
     return policy;
 }
 
-Target target(std::string_view name) {
-    // Names that start with M are models of one host.
-    const std::string host{name.substr(0, 1) == "M" ? "M" : name};
-    return {.spec = {std::string{name}}, .host = {host}, .generation = {}};
-}
-
-Failure failure(bool terminal) {
-    return {
-        .terminal = terminal, .error = {.code = "x", .detail = "x", .remedy = {}, .log_excerpt = {}}
-    };
-}
-
 class Explorer {
 public:
-    Explorer(PlantedBug bug, std::vector<std::string> wishes, std::size_t limit = kAll)
-        : policy_{coarse(bug)}, wishes_{std::move(wishes)}, limit_{limit} {}
+    Explorer(
+        PlantedBug bug, std::vector<std::string> wishes, std::size_t limit = kAll,
+        Supervised supervised = Supervised::no
+    )
+        : policy_{coarse(bug, supervised)}, supervised_{supervised == Supervised::yes},
+          wishes_{std::move(wishes)}, limit_{limit} {}
 
     void run();
 
@@ -89,6 +83,7 @@ private:
     std::string trace() const;
 
     LifecyclePolicy policy_;
+    bool supervised_;
     std::vector<std::string> wishes_;
     std::size_t limit_;
     std::unordered_set<std::string> seen_;
@@ -125,7 +120,7 @@ void Explorer::visit(Node node, std::string label) {
         outcome_ = std::move(node);
         return;
     }
-    if (seen_.insert(key_of(node)).second) {
+    if (seen_.insert(key_of(node) + (supervised_ ? supervision_key(node) : "")).second) {
         origins_.push_back({current_, std::move(label)});
         queue_.emplace_back(std::move(node), origins_.size() - 1);
     }
@@ -157,6 +152,7 @@ void Explorer::register_effect(Node& node, const Effect& effect) {
         );
         world.open_to = open->generation;  // from now on requests may come
         world.lease_on = open->generation;
+        world.request_waits = false;
     } else if (const auto* stop = std::get_if<Stop>(&effect)) {
         check(!world.open_to, "nothing is stopped before traffic is closed");
         const bool alive = std::ranges::any_of(world.instances, [&](const WorldInstance& i) {
@@ -165,6 +161,10 @@ void Explorer::register_effect(Node& node, const Effect& effect) {
         check(
             !alive || world.lease_on != stop->generation, "nothing is stopped before it is drained"
         );
+    } else if (std::holds_alternative<Cut>(effect)) {
+        check(!node.state.brief_drain, "nobody is cut because it was idle");
+    } else if (std::holds_alternative<LookForUse>(effect)) {
+        world.looking_for_use = true;
     } else if (std::holds_alternative<CancelWork>(effect)) {
         check(world.work.has_value(), "only running work is cancelled");
         world.work_cancelled = true;
@@ -206,7 +206,8 @@ void Explorer::check_state(const Node& before, const Event& event, const Node& a
             "ready means a ready instance"
         );
     }
-    if (s.phase == Phase::stopped || s.phase == Phase::failed || s.phase == Phase::backing_off) {
+    if (s.phase == Phase::stopped || s.phase == Phase::failed || s.phase == Phase::backing_off ||
+        s.phase == Phase::parked) {
         check(
             w.instances.empty() && !s.running, "stopped, failed and backing off hold no instance"
         );
@@ -218,7 +219,8 @@ void Explorer::check_state(const Node& before, const Event& event, const Node& a
     );
     const auto wake = next_wake(s, policy_);
     check(!wake || *wake > w.now || w.work, "a timer lies in the future");
-    const bool may_rest = s.phase == Phase::stopped || s.phase == Phase::failed;
+    const bool may_rest =
+        s.phase == Phase::stopped || s.phase == Phase::failed || s.phase == Phase::parked;
     check(w.work || w.prepare || w.probe || wake || may_rest, "never stuck");
     if (may_rest && !w.work) {
         check(!w.operation, "at rest no operation is open");
@@ -242,6 +244,10 @@ void Explorer::apply(Node node, const Event& event, std::string label) {
         register_effect(node, effect);
     }
     check_state(before, event, node);
+    note_trouble(before, event, node);
+    for (const auto& [holds, invariant] : supervision_checks(before, event, node)) {
+        check(holds, invariant);
+    }
     visit(std::move(node), std::move(label));
 }
 
@@ -358,6 +364,7 @@ void Explorer::crash(const Node& node) {
     next.world.now = node.world.now;
     next.world.instances = node.world.instances;
     next.world.operation = node.world.operation;
+    next.world.request_waits = node.world.request_waits && !node.state.parking;
     apply(next, Booted{}, "killed");
     if (node.world.work) {
         if (const auto* start = std::get_if<Start>(&*node.world.work)) {
@@ -448,6 +455,9 @@ bool reached(const Node& node) {
     if (!s.desired) {
         return s.phase == Phase::stopped && node.world.instances.empty();
     }
+    if (s.parked) {
+        return node.world.instances.empty() && !node.world.request_waits;
+    }
     return s.phase == Phase::failed ||
            (s.phase == Phase::ready && s.running->loaded == s.desired->spec &&
             s.published == s.desired->spec && s.running->target.host == s.desired->host);
@@ -459,7 +469,7 @@ bool Explorer::healthy_reaches_goal(const Node& start) {
     collecting_ = false;
     bool good = false;
     for (int i = 0; i < 400 && !good; ++i) {
-        std::string key = key_of(node);
+        std::string key = key_of(node) + (supervised_ ? supervision_key(node) : "");
         good = good_.contains(key) || reached(node);
         path.push_back(std::move(key));
         if (!good) {
@@ -480,6 +490,9 @@ void Explorer::successors(const Node& node) {
         finish_work(node);
     }
     other_moves(node);
+    for (Move& move : supervised_ ? supervised_moves(node) : std::vector<Move>{}) {
+        apply(std::move(move.node), move.event, move.label);
+    }
     crash(node);
 }
 
@@ -534,15 +547,23 @@ TEST(TransitionExplore, KeepsEveryPromiseOfOneEngineInEveryState) {
     EXPECT_GT(explorer.states(), 1000U);
 }
 
+TEST(TransitionExplore, KeepsEveryPromiseOfOneEngineThatIsParkedAndDoubted) {
+    Explorer explorer{PlantedBug::none, {"", "A"}, nearest(), Supervised::yes};
+    explorer.run();
+    print(explorer, "{nothing, A} supervised");
+    EXPECT_GT(explorer.checked().at("parked only with traffic closed and nobody inside"), 0U);
+}
+
 struct Planted {
     PlantedBug bug;
     std::string name;
+    Supervised supervised = Supervised::no;
 };
 
 class TransitionExploreBug : public testing::TestWithParam<Planted> {};
 
 TEST_P(TransitionExploreBug, IsCaught) {
-    Explorer explorer{GetParam().bug, {"", "A", "B"}};
+    Explorer explorer{GetParam().bug, {"", "A", "B"}, kAll, GetParam().supervised};
     explorer.run();
     ASSERT_FALSE(explorer.violations().empty());
     for (const auto& [invariant, trace] : explorer.violations()) {
@@ -563,7 +584,10 @@ INSTANTIATE_TEST_SUITE_P(
         Planted{PlantedBug::supersede_forgets_outcome, "SupersedeForgetsOutcome"},
         Planted{PlantedBug::skip_recovery, "SkipRecovery"},
         Planted{PlantedBug::retry_timer_lost, "RetryTimerLost"},
-        Planted{PlantedBug::exit_leaves_traffic_open, "ExitLeavesTrafficOpen"}
+        Planted{PlantedBug::exit_leaves_traffic_open, "ExitLeavesTrafficOpen"},
+        Planted{PlantedBug::parks_with_lease, "ParksWithLease", Supervised::yes},
+        Planted{PlantedBug::strike_despite_work, "StrikeDespiteWork", Supervised::yes},
+        Planted{PlantedBug::wake_lost, "WakeLost", Supervised::yes}
     ),
     [](const auto& row) { return row.param.name; }
 );

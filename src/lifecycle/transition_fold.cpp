@@ -3,37 +3,10 @@
 #include <utility>
 
 #include "core/backoff.hpp"
+#include "lifecycle/supervision.hpp"
 #include "lifecycle/transition_machine.hpp"
 
 namespace nova::lifecycle {
-namespace {
-
-Failure failure_of(std::string code, std::string detail, std::string remedy) {
-    return {
-        .terminal = false,
-        .error =
-            {.code = std::move(code),
-             .detail = std::move(detail),
-             .remedy = std::move(remedy),
-             .log_excerpt = {}}
-    };
-}
-
-}  // namespace
-
-Failure start_timeout() {
-    return failure_of(
-        "start_timeout", "The engine did not become ready within its start limit.",
-        "Look at its log (nova logs); a larger model may need a larger start limit."
-    );
-}
-
-Failure unresponsive() {
-    return failure_of(
-        "unresponsive", "The engine stopped answering its health probes.",
-        "It is restarted; look at its log (nova logs) if this comes back."
-    );
-}
 
 // ---------------------------------------------------------------- wishes
 
@@ -46,7 +19,8 @@ void Machine::fold(const Booted& /*event*/) {
 void Machine::fold(const Wished& event) {
     const bool same = event.target ? s_.desired && s_.desired->spec == event.target->spec
                                    : !s_.desired.has_value();
-    if (same && !s_.given_up && !s_.retry_at) {
+    s_.parking = false;
+    if (same && !s_.given_up && !s_.retry_at && !s_.parked) {
         return;  // on its way or there already
     }
     // Only what has worked is worth coming back to; an unproven wish hands on what it had itself.
@@ -58,9 +32,11 @@ void Machine::fold(const Wished& event) {
     if (s_.wish && policy_.bug != PlantedBug::supersede_forgets_outcome) {
         finish(OperationState::superseded, std::nullopt);
     }
+    const bool anew = !s_.desired || (same && s_.parked);
     const WishKind kind = !event.target ? WishKind::stop
-                          : s_.desired  ? WishKind::switch_over
-                                        : WishKind::start;
+                          : anew        ? WishKind::start
+                                        : WishKind::switch_over;
+    s_.parked = false;
     want(event.target);
     if (s_.before && s_.desired && s_.before->spec == s_.desired->spec) {
         s_.before.reset();
@@ -82,6 +58,7 @@ void Machine::fold(const CancelWished& event) {
 
 void Machine::fold(const Leaving& /*event*/) {
     s_.leaving = true;
+    s_.parking = false;
 }
 
 // The only place that writes `desired`.
@@ -157,7 +134,8 @@ void Machine::fold(const Listed& event) {
                 .loaded = {},
                 .broken = {},
                 .start_deadline = now_ + policy_.start_limit,
-                .start_limit = policy_.start_limit
+                .start_limit = policy_.start_limit,
+                .stall_limit = policy_.stall_limit
             };
             s_.next_probe_at = now_;
         } else {
@@ -233,6 +211,7 @@ void Machine::fold(const Started& event) {
     if (instance_is(event.generation)) {
         s_.running->up = true;
         s_.running->start_limit = std::max(event.start_limit, policy_.start_limit);
+        s_.running->stall_limit = std::max(event.stall_limit, policy_.stall_limit);
         s_.running->start_deadline = now_ + s_.running->start_limit;
         s_.next_probe_at = now_;
     }
@@ -251,6 +230,7 @@ void Machine::break_instance(Failure failure) {
     if (!s_.running->broken) {
         s_.running->broken = std::move(failure);
     }
+    s_.parking = false;
 }
 
 void Machine::fold(const Probed& event) {
@@ -264,26 +244,19 @@ void Machine::fold(const Probed& event) {
     switch (event.verdict) {
     case Probed::Verdict::ready:
         running.ready = true;
-        s_.strikes = 0;
+        good_look();
         break;
     case Probed::Verdict::loading:
-        break;
     case Probed::Verdict::failed:
-        if (running.ready && ++s_.strikes >= policy_.strikes) {
-            break_instance(unresponsive());
+        if (running.ready) {
+            bad_look(event.worked);
         }
         break;
     }
-    s_.next_probe_at =
-        now_ + (running.ready ? policy_.probe_interval : policy_.starting_probe_interval);
-}
-
-void Machine::fold(const Progressed& event) {
-    if (instance_is(event.generation)) {
-        const TimePoint bought = now_ + s_.running->start_limit;
-        s_.running->start_deadline = std::max(s_.running->start_deadline, bought);
-        s_.load_deadline = std::max(s_.load_deadline, bought);
-    }
+    // Looks begin an interval apart, however long each of them takes.
+    s_.next_probe_at = now_ + (running.ready ? policy_.probe_interval -
+                                                   std::min(event.took, policy_.probe_interval)
+                                             : policy_.starting_probe_interval);
 }
 
 void Machine::fold(const Exited& event) {
@@ -292,6 +265,9 @@ void Machine::fold(const Exited& event) {
     }
     s_.running->gone = true;
     s_.running->ready = false;
+    if (s_.busy == Work::stop && !s_.running->broken) {
+        return;  // it was told to
+    }
     break_instance(event.failure);
 }
 
@@ -324,7 +300,8 @@ void Machine::fold(const LoadFailed& event) {
         return;
     }
     const bool own_doing = s_.cancelling && !s_.timed_out;
-    const Failure failure = s_.timed_out ? start_timeout() : event.failure;
+    const Failure failure =
+        s_.timed_out && s_.running ? not_ready_in_time(*s_.running, now_) : event.failure;
     const std::optional<Target> target = s_.loading;
     end_work();
     s_.loading.reset();
@@ -354,7 +331,11 @@ void Machine::fold(const Published& /*event*/) {
                 s_.before = s_.running->target;
             }
         }
-        s_.ready_since = s_.ready_since ? s_.ready_since : now_;
+        if (!s_.ready_since) {
+            s_.ready_since = now_;
+            s_.used_at = now_;
+            s_.next_use_look_at = now_ + policy_.idle_look;
+        }
     } else if (s_.busy == Work::publish_closed) {
         s_.traffic = Traffic::closed;
         s_.ready_since.reset();
@@ -379,7 +360,7 @@ void Machine::fold(const Drained& event) {
     }
     if (event.left == 0) {
         s_.running->drained = true;
-    } else {
+    } else if (!still_used()) {
         begin(Work::cut, Cut{s_.running->generation});
     }
 }
@@ -402,7 +383,7 @@ void Machine::fold(const Stopped& event) {
     }
     const Running was = *s_.running;
     s_.running.reset();
-    s_.strikes = 0;
+    good_look();
     const bool own_doing = !was.broken && policy_.bug != PlantedBug::own_stop_counts_as_failure;
     // Another wish, even for the same, starts with a clean record.
     const bool of_this_wish = s_.desired && s_.desired->generation == was.target.generation;
@@ -412,8 +393,7 @@ void Machine::fold(const Stopped& event) {
     if (!of_this_wish && policy_.bug != PlantedBug::own_stop_counts_as_failure) {
         return;
     }
-    Failure cause = event.reading ? *event.reading : was.broken.value_or(unresponsive());
-    fail_wanted(cause, was.proven);
+    fail_wanted(event.reading ? *event.reading : was.broken.value_or(Failure{}), was.proven);
 }
 
 void Machine::fold(const StopFailed& event) {

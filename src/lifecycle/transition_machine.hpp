@@ -10,9 +10,6 @@
 
 namespace nova::lifecycle {
 
-Failure start_timeout();
-Failure unresponsive();
-
 class Machine {
 public:
     Machine(BackendState state, TimePoint now, const LifecyclePolicy& policy)
@@ -42,6 +39,8 @@ public:
     void fold(const Stopped& event);
     void fold(const StopFailed& event);
     void fold(const Tick& event);
+    void fold(const UseSeen& event);
+    void fold(const Woken& event);
 
     void check_deadlines();
     void decide();
@@ -55,7 +54,9 @@ private:
         return s_.running && s_.running->generation == generation;
     }
 
-    std::optional<Target> goal() const { return s_.leaving ? std::nullopt : s_.desired; }
+    std::optional<Target> goal() const {
+        return s_.leaving || s_.parked ? std::nullopt : s_.desired;
+    }
 
     bool serving() const { return s_.running && s_.running->ready && s_.traffic == Traffic::open; }
 
@@ -100,6 +101,13 @@ private:
     void bring_up(const Target& target);
     void settle(const Target& target);
     Phase phase_now() const;
+    // ---- supervision.cpp
+    void good_look();
+    void bad_look(bool worked);
+    void steer_use();
+    TimePoint drain_deadline();
+    bool still_used();
+    void park();
 
     BackendState s_;
     TimePoint now_;
