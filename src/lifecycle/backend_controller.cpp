@@ -94,6 +94,9 @@ Task<void> BackendController::handle(Item item) {
         specs_.insert_or_assign(engine::hash_of(*item.spec), *item.spec);
     }
     Step step = transition(state_, item.event, ports_.clock.now(), options_.policy);
+    if (options_.on_step) {
+        options_.on_step(state_, item.event, step);
+    }
     for (const Effect& effect : step.effects) {
         if (const auto* start = std::get_if<Start>(&effect)) {
             plan_start(*start);  // before the commit: the key it gets belongs into the record
@@ -110,10 +113,11 @@ Task<void> BackendController::handle(Item item) {
     draft_phase_end(draft, item.event);
     draft_operations(draft, item, step.effects);
     draft_writes(draft);
-    Result<store::Committed> committed = store::Committed{};
-    if (!draft.writes.empty()) {
-        committed = co_await ports_.store.commit(draft.writes);
+    if (options_.policy.bug == PlantedBug::accepted_before_commit && item.waiting) {
+        operation_ = draft.operation;
+        answer(*item.waiting, !draft.changed.empty());
     }
+    const auto committed = co_await commit(draft);
     if (!committed && item.waiting) {
         // Nothing was accepted: the world goes on as it was (contract.md 7).
         item.waiting->answer = propagate(committed);

@@ -43,6 +43,8 @@ struct ControllerOptions {
     InstallId install;
     SlotName slot{"local"};
     LifecyclePolicy policy{};
+    // Simulations look on: the state before, what happened, what was decided.
+    std::function<void(const BackendState&, const Event&, const Step&)> on_step;
 };
 
 // decisions.md 1.8. at_once leaves everything as it is, as a kill would.
@@ -114,6 +116,7 @@ private:
     void draft_phase_end(Draft& draft, const Event& event);
     void draft_phase_begins(Draft& draft, const std::vector<Effect>& effects);
     void draft_writes(Draft& draft);
+    Task<Result<store::Committed>> commit(const Draft& draft);
     Operation* touch(Draft& draft);
     Json state_json(const BackendState& state) const;
     BackendRecord record_of(const Draft& draft) const;

@@ -247,11 +247,13 @@ void BackendController::plan_start(const Start& effect) {
     );
     if (*plan_) {
         ports_.log.redactor().add_secret((*plan_)->api_key);
-        notes_.push_back(
-            {.generation = effect.generation,
-             .host = effect.target.host,
-             .api_key = Secret{(*plan_)->api_key}}
-        );
+        if (options_.policy.bug != PlantedBug::spawn_before_intent) {
+            notes_.push_back(
+                {.generation = effect.generation,
+                 .host = effect.target.host,
+                 .api_key = Secret{(*plan_)->api_key}}
+            );
+        }
     }
 }
 

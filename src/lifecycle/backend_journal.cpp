@@ -139,7 +139,9 @@ Task<void> BackendController::load_record() {
 
 // The open operation of the draft, marked as changed.
 Operation* BackendController::touch(Draft& draft) {
-    return draft.operation && !finished(draft.operation->state) ? &*draft.operation : nullptr;
+    const bool any = options_.policy.bug == PlantedBug::outcome_twice;
+    return draft.operation && (any || !finished(draft.operation->state)) ? &*draft.operation
+                                                                         : nullptr;
 }
 
 void BackendController::draft_phase_end(Draft& draft, const Event& event) {
@@ -227,6 +229,9 @@ void BackendController::draft_operations(
 BackendRecord BackendController::record_of(const Draft& draft) const {
     BackendRecord record;
     record.state = after_restart(draft.state);
+    if (options_.policy.bug == PlantedBug::record_forgets_wish) {
+        record.state.wish.reset();
+    }
     record.specs = specs_;
     record.instances = notes_;
     record.models = models_;
@@ -292,6 +297,33 @@ void BackendController::draft_writes(Draft& draft) {
     if (state != state_json(state_) || (state_.busy == Work::none && !state_.listed)) {
         add_event("state", state.dump());
     }
+}
+
+// One commit for everything a step changes; the other ways to do it are wrong on purpose.
+Task<Result<store::Committed>> BackendController::commit(const Draft& draft) {
+    if (draft.writes.empty()) {
+        co_return store::Committed{};
+    }
+    if (options_.policy.bug == PlantedBug::events_before_commit) {
+        std::ranges::for_each(draft.events, [&](const auto& event) { ports_.feed.publish(event); });
+    }
+    if (options_.policy.bug != PlantedBug::outcome_beside_record) {
+        co_return co_await ports_.store.commit(draft.writes);
+    }
+    std::vector<store::Write> documents;
+    std::vector<store::Write> others;
+    for (const store::Write& write : draft.writes) {
+        const bool document = std::holds_alternative<store::PutDocument>(write);
+        (document ? documents : others).push_back(write);
+    }
+    auto committed = co_await ports_.store.commit(others);
+    if (committed && !documents.empty()) {
+        const auto second = co_await ports_.store.commit(documents);
+        if (!second) {
+            co_return propagate(second);
+        }
+    }
+    co_return committed;
 }
 
 // Called from the weights or a load: kept in memory at once, written at most once a second.

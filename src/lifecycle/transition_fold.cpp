@@ -76,7 +76,9 @@ void Machine::fold(const CancelWished& event) {
     }
     const std::optional<Target> back = s_.before;
     s_.before.reset();
-    want(back);
+    if (policy_.bug != PlantedBug::cancel_keeps_desired) {
+        want(back);
+    }
     finish(OperationState::cancelled, std::nullopt);
 }
 
@@ -106,7 +108,9 @@ void Machine::finish(OperationState outcome, std::optional<Failure> failure) {
         effects_.push_back(FinishOperation{
             .generation = s_.wish->generation, .outcome = outcome, .failure = std::move(failure)
         });
-        s_.wish.reset();
+        if (policy_.bug != PlantedBug::outcome_twice) {
+            s_.wish.reset();
+        }
     }
 }
 
@@ -117,7 +121,9 @@ void Machine::fail_wanted(const Failure& failure, bool proven) {
         // Nothing was touched while it was being prepared: then it merely failed.
         const bool untouched = serving() && s_.running->target.spec == back->spec;
         s_.before.reset();
-        want(back);
+        if (policy_.bug != PlantedBug::roll_back_keeps_desired) {
+            want(back);
+        }
         s_.error = failure;
         finish(untouched ? OperationState::failed : OperationState::rolled_back, failure);
         return;
@@ -134,7 +140,10 @@ void Machine::fail_wanted(const Failure& failure, bool proven) {
     }
     // A ready backend is brought back at once; one that never was ready waits (decisions.md 1.6).
     const auto delay = backoff_delay(s_.row_began_ready ? s_.attempts : s_.attempts + 1);
-    s_.retry_at = now_ + delay.count() * policy_.backoff_unit;
+    s_.retry_at = now_;
+    if (policy_.bug != PlantedBug::no_back_off) {
+        *s_.retry_at += delay.count() * policy_.backoff_unit;
+    }
 }
 
 // ---------------------------------------------------------------- recovering
@@ -160,7 +169,7 @@ void Machine::fold(const Listed& event) {
                 .start_limit = policy_.start_limit
             };
             s_.next_probe_at = now_;
-        } else {
+        } else if (policy_.bug != PlantedBug::strays_left) {
             s_.strays = true;
         }
     }
@@ -264,7 +273,9 @@ void Machine::fold(const Probed& event) {
     switch (event.verdict) {
     case Probed::Verdict::ready:
         running.ready = true;
-        s_.strikes = 0;
+        if (policy_.bug != PlantedBug::strikes_never_forgotten) {
+            s_.strikes = 0;
+        }
         break;
     case Probed::Verdict::loading:
         break;
@@ -377,7 +388,7 @@ void Machine::fold(const Drained& event) {
     if (given_up || !s_.running) {
         return;
     }
-    if (event.left == 0) {
+    if (event.left == 0 || policy_.bug == PlantedBug::drain_forgets_cut) {
         s_.running->drained = true;
     } else {
         begin(Work::cut, Cut{s_.running->generation});
