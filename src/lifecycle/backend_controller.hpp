@@ -106,15 +106,19 @@ private:
         BackendState state;
         std::optional<Operation> operation;
         std::vector<Operation> changed;  // operations to write, in order
-        std::vector<FeedEvent> events;
-        std::vector<store::Write> writes;
-        std::string record_json;
+        bool dirty = false;              // the operation changed and is not among them yet
+        bool opened = false;             // it is a new one
+        std::vector<FeedEvent> events{};
+        std::vector<store::Write> writes{};
+        std::string record_json{};
+        std::string state_json{};
     };
 
     void draft_operations(Draft& draft, const Item& item, const std::vector<Effect>& effects);
     void open_operation(Draft& draft, const Item& item, const OpenOperation& effect);
     void draft_phase_end(Draft& draft, const Event& event);
     void draft_phase_begins(Draft& draft, const std::vector<Effect>& effects);
+    static void keep(Draft& draft);
     void draft_writes(Draft& draft);
     Task<Result<store::Committed>> commit(const Draft& draft);
     Operation* touch(Draft& draft);
@@ -159,8 +163,11 @@ private:
     std::vector<std::string> models_;
     bool models_known_ = true;
     std::optional<Operation> operation_;
-    bool operation_dirty_ = false;
-    std::string record_json_;  // as stored
+    bool operation_dirty_ = false;    // its progress is not written yet
+    bool store_behind_ = false;       // the last commit failed
+    std::vector<Operation> unsaved_;  // their commit failed
+    std::string record_json_;         // as stored
+    std::string state_json_;          // as published last
     WallTime since_{};
     std::deque<Item> queue_;
     asio::steady_timer arrival_;

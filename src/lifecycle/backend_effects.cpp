@@ -19,6 +19,7 @@ constexpr std::chrono::seconds kStopMargin{30};  // beyond the grace the engine 
 constexpr std::chrono::seconds kProbeLimit{5};
 constexpr std::chrono::seconds kModelsLimit{10};
 constexpr std::chrono::seconds kProgressLook{1};
+constexpr std::chrono::seconds kWaitRetry{1};
 constexpr Bytes kTail = kib(64);
 
 Failure out_of_time(std::string_view what) {
@@ -276,9 +277,15 @@ Task<Event> BackendController::start(Generation generation) {
 
 Task<void> BackendController::watch_exit(runtime::InstanceHandle handle) {
     runtime::RuntimeDriver* driver = ports_.drivers(handle.runtime);
-    const auto status = co_await driver->wait(handle);
     const Generation generation = handle.identity.generation;
-    if (!state_.running || state_.running->generation != generation) {
+    const auto known = [&] { return state_.running && state_.running->generation == generation; };
+    auto status = co_await driver->wait(handle);
+    while (!status && known()) {
+        // A runtime that cannot say is no engine that ended.
+        co_await ports_.clock.sleep_for(kWaitRetry);
+        status = co_await driver->wait(handle);
+    }
+    if (!known()) {
         co_return;
     }
     const std::string log = co_await tail_of(handle);

@@ -81,11 +81,11 @@ void judge_reason(World& world, const Life& life, const Engine& engine, const Ru
     const std::size_t strikes = life.world.schedule.policy.strikes;
     if (code == "unresponsive") {
         const auto& verdicts = engine.verdicts;
-        const bool struck = verdicts.size() >= strikes &&
-                            std::none_of(
-                                verdicts.end() - static_cast<std::ptrdiff_t>(strikes),
-                                verdicts.end(), [](bool answered) { return answered; }
-                            );
+        const bool struck =
+            verdicts.size() >= strikes && std::none_of(
+                                              verdicts.end() - static_cast<std::ptrdiff_t>(strikes),
+                                              verdicts.end(), [](bool answered) { return answered; }
+                                          );
         if (!struck) {
             world.violated("only strikes in a row take an engine away");
         }
@@ -188,8 +188,8 @@ bool converged(const World& world) {
     }
     const Life& life = *world.life;
     const BackendState& state = life.state();
-    if (state.wish || state.busy != Work::none || state.preparing || state.candidate ||
-        !state.listed) {
+    if (!world.ledger.settled() || state.wish || state.busy != Work::none || state.preparing ||
+        state.candidate || !state.listed) {
         return false;
     }
     if (!state.desired) {
@@ -201,9 +201,8 @@ bool converged(const World& world) {
         return rests && world.alive() == 0;
     }
     return state.phase == Phase::ready && state.running &&
-           state.running->loaded == state.desired->spec &&
-           state.published == state.desired->spec && world.alive() == 1 &&
-           std::ranges::none_of(world.engines, [](const auto& engine) {
+           state.running->loaded == state.desired->spec && state.published == state.desired->spec &&
+           world.alive() == 1 && std::ranges::none_of(world.engines, [](const auto& engine) {
                return engine->alive && engine->hangs;
            });
 }

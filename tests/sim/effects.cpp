@@ -125,8 +125,10 @@ EffectRuns fail_every_effect(lifecycle::PlantedBug bug, std::FILE* trace_to) {
                 }
             }
         }
-        fmt::print("{}: each of {} borders in {} ways\n", script.name, borders.size(),
-                   static_cast<int>(kLastMishap));
+        fmt::print(
+            "{}: each of {} borders in {} ways\n", script.name, borders.size(),
+            static_cast<int>(kLastMishap)
+        );
     }
     return count;
 }

@@ -60,9 +60,7 @@ void Ledger::judge_operation(const Operation& operation) {
         }
         newest_ = operation.generation;
     } else if (finished(known->second.state)) {
-        violated_(
-            fmt::format("an outcome is recorded once: {} again", word(known->second.state))
-        );
+        violated_(fmt::format("an outcome is recorded once: {} again", word(known->second.state)));
     } else if (operation.version <= known->second.version) {
         violated_("versions of an operation rise");
     }
@@ -86,7 +84,9 @@ void Ledger::judge_outcome(const Operation& operation) {
         }
         break;
     case OperationState::succeeded:
-        if (operation.kind == "stop" ? desired.has_value() : !still) {
+        // A later wish may be written down together with an outcome the store has missed.
+        if ((operation.kind == "stop" ? desired.has_value() : !still) &&
+            (!record_.state.wish || record_.state.wish->generation <= operation.generation)) {
             violated_("what succeeded is what is wanted");
         }
         break;

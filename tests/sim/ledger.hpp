@@ -31,6 +31,8 @@ public:
     bool intends(Generation instance) const;
     std::optional<lifecycle::OperationState> outcome(const OperationId& operation) const;
 
+    bool settled() const { return open_.empty(); }
+
     std::size_t operations() const { return operations_.size(); }
 
     // Phase of the last state event that was published.

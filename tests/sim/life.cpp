@@ -95,7 +95,7 @@ Task<void> Life::one_wish(lifecycle::Wish wish) {
     if (world.tracing()) {
         world.trace(
             "  {} is {}", model,
-            !answer            ? answer.error().message
+            !answer           ? answer.error().message
             : answer->already ? std::string{"wanted already"}
                               : fmt::format("accepted as {}", answer->generation.value)
         );
@@ -130,9 +130,9 @@ lifecycle::ControllerPorts Life::ports() {
         .client = engine,
         .weights = weights,
         .traffic = traffic,
-        .planner = [this](const auto& spec, const auto& model, const auto& identity) {
-            return plan(spec, model, identity);
-        },
+        .planner = [this](
+                       const auto& spec, const auto& model, const auto& identity
+                   ) { return plan(spec, model, identity); },
         .models_of = [](const EngineName& name) -> Result<engine::ModelsPerInstance> {
             return name.value == "many" ? engine::ModelsPerInstance::many
                                         : engine::ModelsPerInstance::one;
@@ -185,7 +185,7 @@ void Life::on_step(
     if (world.tracing()) {
         trace_step(world, before, event, step);
     }
-    if (step.state.traffic == lifecycle::Traffic::open) {
+    if (step.state.running && step.state.running->proven) {
         opened_since = true;
     }
     judge_step(*this, before, step);

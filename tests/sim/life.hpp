@@ -36,7 +36,7 @@ public:
     bool ended = false;  // run() returned
 
     // What the checks remember of it.
-    bool store_failed = false;  // since the record was last written
+    bool store_failed = false;              // since the record was last written
     std::optional<Generation> started_for;  // wish of the last start
     TimePoint started_at{};
     bool opened_since = false;

@@ -236,8 +236,7 @@ bool run_bugs(const Arguments& arguments) {
 }
 
 bool run_effects(const Arguments& arguments) {
-    const EffectRuns count =
-        fail_every_effect(arguments.bug, arguments.trace ? stdout : nullptr);
+    const EffectRuns count = fail_every_effect(arguments.bug, arguments.trace ? stdout : nullptr);
     fmt::print("nova-sim: {} runs with one failure, {} failed\n", count.runs, count.failed);
     return count.failed == 0;
 }

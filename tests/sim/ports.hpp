@@ -39,7 +39,7 @@ public:
     Task<Result<std::vector<runtime::OwnedInstance>>> list_owned(InstallId, SlotName) override;
     Task<Result<std::string>> log_tail(runtime::InstanceHandle handle, Bytes) override;
     Task<Result<runtime::ExecOutput>>
-    exec(runtime::InstanceHandle, std::vector<std::string>, Deadline) override;
+        exec(runtime::InstanceHandle, std::vector<std::string>, Deadline) override;
 
 private:
     Life& life_;
@@ -52,7 +52,7 @@ public:
     Task<lifecycle::ProbeResult> probe(lifecycle::ProbeTarget target, Deadline deadline) override;
     Task<Result<lifecycle::ServedModels>> models(lifecycle::ProbeTarget, Deadline) override;
     Task<Result<void>>
-    load(lifecycle::ProbeTarget, engine::ResolvedModel, runtime::ProgressSink) override;
+        load(lifecycle::ProbeTarget, engine::ResolvedModel, runtime::ProgressSink) override;
     Task<Result<void>> unload(lifecycle::ProbeTarget, std::string model, Deadline) override;
 
 private:
@@ -128,9 +128,9 @@ public:
     Task<void> cut(UpstreamId upstream) override;
     lifecycle::TrafficActivity activity(const UpstreamId& upstream) const override;
 
-    void open_shop();      // clients come from now on
+    void open_shop();  // clients come from now on
     void engine_ended(const Endpoint& endpoint);
-    void close_shop();     // nova has ended: its connections are gone
+    void close_shop();  // nova has ended: its connections are gone
     std::size_t streams_on(const UpstreamId& id) const;
     std::size_t streams() const;
     bool leases_balance() const;
@@ -154,7 +154,8 @@ private:
     int publishing_ = 0;
     std::uint64_t streams_begun_ = 0;
     std::map<UpstreamId, TimePoint> drain_ended_;  // with requests left
-    std::shared_ptr<int> shop_;                    // empty once nova has ended
+    std::vector<std::weak_ptr<Answers>> waiting_;
+    std::shared_ptr<int> shop_;  // empty once nova has ended
 };
 
 }  // namespace nova::sim

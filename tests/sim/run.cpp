@@ -25,7 +25,8 @@ bool reaches(World& world, std::string_view model) {
         return converged(world) && wants(world, model);
     });
     if (!there && !world.failed()) {
-        world.violated(fmt::format("a last wish is reached in ten minutes: {}", where_it_is(world)));
+        world.violated(fmt::format("a last wish is reached in ten minutes: {}", where_it_is(world))
+        );
     }
     return there;
 }
@@ -77,10 +78,9 @@ Verdict run(const Schedule& schedule, std::FILE* trace_to) {
     World world{schedule, trace_to};
     const TimePoint began = world.clock.now();
     world.boot();
-    world.run_until(
-        began + std::chrono::duration_cast<TimePoint::duration>(schedule.length),
-        [] { return false; }
-    );
+    world.run_until(began + std::chrono::duration_cast<TimePoint::duration>(schedule.length), [] {
+        return false;
+    });
     if (!world.failed()) {
         finish(world);
     }

@@ -14,11 +14,11 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr std::string_view kNames[] = {
-    "wish",        "burst",          "cancel",       "kill",         "leave_keep",
-    "leave_stop",  "engine_dies",    "engine_hangs", "stranger",     "wall_jump",
-    "freeze",      "pull_stalls",    "pull_fails",   "start_fails",  "start_lies",
-    "start_hangs", "health_flaps",   "health_hangs", "loading_stalls", "load_fails",
-    "load_hangs",  "stop_hangs",     "stop_lies",    "daemon_away",  "store_away",
+    "wish",           "burst",         "cancel",       "kill",           "leave_keep",
+    "leave_stop",     "engine_dies",   "engine_hangs", "stranger",       "wall_jump",
+    "freeze",         "pull_stalls",   "pull_fails",   "start_fails",    "start_lies",
+    "start_hangs",    "health_flaps",  "health_hangs", "loading_stalls", "load_fails",
+    "load_hangs",     "stop_hangs",    "stop_lies",    "daemon_away",    "store_away",
     "store_conflict", "publish_fails", "slow_worker",
 };
 static_assert(std::size(kNames) == static_cast<std::size_t>(kLastAct) + 1);
@@ -109,9 +109,9 @@ bool good_model(std::string_view model) {
 }
 
 std::string text(const Entry& entry) {
-    std::string when = entry.call
-                           ? fmt::format("at border {}", *entry.call)
-                           : fmt::format("at {:.3f} s", static_cast<double>(entry.at.count()) / 1e9);
+    std::string when =
+        entry.call ? fmt::format("at border {}", *entry.call)
+                   : fmt::format("at {:.3f} s", static_cast<double>(entry.at.count()) / 1e9);
     std::string what{name(entry.act)};
     if (entry.act == Act::wish) {
         const WishChoice& wish = kWishes[entry.param];
@@ -137,7 +137,8 @@ Schedule draw(std::uint64_t seed, lifecycle::PlantedBug bug) {
     schedule.workers = drawer.between(1, 4);
     schedule.client_pause = milliseconds{drawer.between(300, 6000)};
     schedule.endless = static_cast<std::uint32_t>(drawer.chance(400) ? drawer.between(5, 100) : 0);
-    schedule.policy.starting_probe_interval = milliseconds{drawer.chance(100) ? 50 : 500};
+    schedule.policy.starting_probe_interval =
+        milliseconds{drawer.chance(30) ? 50 : drawer.between(500, 3000)};
     schedule.policy.drain = seconds{drawer.chance(700) ? 15 : drawer.between(1, 60)};
     // The first wish comes early, or the run is about nothing.
     schedule.entries.push_back(
@@ -153,13 +154,13 @@ Schedule draw(std::uint64_t seed, lifecycle::PlantedBug bug) {
         if (!drawer.chance(act == Act::wish ? 900 : eagerness)) {
             continue;
         }
-        const std::uint64_t times =
-            act == Act::wish ? drawer.between(1, 8) : drawer.between(1, 3);
+        const std::uint64_t times = act == Act::wish ? drawer.between(1, 8) : drawer.between(1, 3);
         for (std::uint64_t n = 0; n < times; ++n) {
             Entry entry = drawer.once(act, length, param_of(act, drawer));
             if (act >= kFirstWindow || act == Act::freeze) {
                 entry.call.reset();
-                entry.lasts = milliseconds{100} + drawer.time(std::min(length, milliseconds{60'000}));
+                entry.lasts =
+                    milliseconds{100} + drawer.time(std::min(length, milliseconds{60'000}));
             }
             schedule.entries.push_back(entry);
         }

@@ -70,9 +70,16 @@ struct WishChoice {
 };
 
 inline constexpr WishChoice kWishes[] = {
-    {"", ""},           {"one", "a"},           {"one", "b"},           {"one", "slow"},
-    {"many", "m1"},     {"many", "m2"},         {"one", "broken", false}, {"one", "deaf", false},
-    {"one", "missing", false}, {"many", "unloadable", false},
+    {"", ""},
+    {"one", "a"},
+    {"one", "b"},
+    {"one", "slow"},
+    {"many", "m1"},
+    {"many", "m2"},
+    {"one", "broken", false},
+    {"one", "deaf", false},
+    {"one", "missing", false},
+    {"many", "unloadable", false},
 };
 
 bool good_model(std::string_view model);

@@ -37,9 +37,7 @@ void SimWorker::install(std::shared_ptr<const gateway::RoutingTable> next) {
     table = std::move(next);
 }
 
-void SimWorker::when_drained(
-    const UpstreamId& id, std::move_only_function<void()> callback
-) const {
+void SimWorker::when_drained(const UpstreamId& id, std::move_only_function<void()> callback) const {
     UpstreamGate* found = find(id);
     if (found == nullptr) {
         callback();
@@ -109,13 +107,12 @@ SimTraffic::answered(std::shared_ptr<Answers> answers, std::size_t enough, TimeP
     if (deadline != TimePoint::max()) {
         world.at(deadline, [answers] { answers->bell.ring(); });
     }
-    while (answers->in < enough && world.clock.now() < deadline) {
+    waiting_.push_back(answers);
+    while (answers->in < enough && world.clock.now() < deadline && !life_.dead) {
         co_await answers->bell.wait();
     }
-    if (life_.dead) {
-        end_of_life();
-    }
-    co_return answers->in >= enough;
+    std::erase_if(waiting_, [](const auto& one) { return one.expired(); });
+    co_return life_.dead || answers->in >= enough;
 }
 
 Task<Result<Epoch>> SimTraffic::publish(lifecycle::SlotView view) {
@@ -131,7 +128,10 @@ Task<Result<Epoch>> SimTraffic::publish(lifecycle::SlotView view) {
     } const busy{publishing_};
 
     World& world = life_.world;
-    const Mishap mishap = co_await world.cross(life_, "traffic.publish");
+    const auto [alive, mishap] = co_await world.reach(life_, "traffic.publish");
+    if (!alive) {
+        co_return fail(ErrorCode::unavailable, "nova is dead.");
+    }
     const bool fails = mishap == Mishap::fails || world.troubled(Act::publish_fails);
     if (fails && world.rng.chance(500)) {
         co_return fail(ErrorCode::unavailable, "The gateway is away.");
@@ -157,7 +157,7 @@ Task<Result<Epoch>> SimTraffic::publish(lifecycle::SlotView view) {
     }
     const bool one = world.schedule.policy.bug == lifecycle::PlantedBug::one_acknowledgement;
     co_await answered(answers, one ? 1 : workers.size(), TimePoint::max());
-    co_await world.cross(life_, "traffic.published");
+    co_await world.reach(life_, "traffic.published");
     if (fails || mishap == Mishap::lies) {
         co_return fail(ErrorCode::unavailable, "The gateway is away.");
     }
@@ -166,7 +166,9 @@ Task<Result<Epoch>> SimTraffic::publish(lifecycle::SlotView view) {
 
 Task<std::size_t> SimTraffic::drained(UpstreamId upstream, Deadline deadline) {
     World& world = life_.world;
-    co_await world.cross(life_, "traffic.drained");
+    if (const auto crossing = co_await world.reach(life_, "traffic.drained"); !crossing.alive) {
+        co_return 0;
+    }
     auto answers = std::make_shared<Answers>(world.io.get_executor());
     for (std::size_t i = 0; i < workers.size(); ++i) {
         tell(i, answers, [upstream](SimWorker& worker, const std::function<void()>& back) {
@@ -192,7 +194,9 @@ Task<std::size_t> SimTraffic::drained(UpstreamId upstream, Deadline deadline) {
 
 Task<void> SimTraffic::cut(UpstreamId upstream) {
     World& world = life_.world;
-    co_await world.cross(life_, "traffic.cut");
+    if (const auto crossing = co_await world.reach(life_, "traffic.cut"); !crossing.alive) {
+        co_return;
+    }
     const auto ended = drain_ended_.find(upstream);
     if (ended == drain_ended_.end() || world.clock.now() < ended->second) {
         world.violated("nothing is cut before the time of its drain ran out");
@@ -205,7 +209,7 @@ Task<void> SimTraffic::cut(UpstreamId upstream) {
         });
     }
     co_await answered(answers, workers.size(), TimePoint::max());
-    co_await world.cross(life_, "traffic.was_cut");
+    co_await world.reach(life_, "traffic.was_cut");
 }
 
 lifecycle::TrafficActivity SimTraffic::activity(const UpstreamId& upstream) const {
@@ -223,6 +227,11 @@ void SimTraffic::open_shop() {
 
 void SimTraffic::close_shop() {
     shop_.reset();
+    for (const auto& waiter : waiting_) {
+        if (const auto answers = waiter.lock()) {
+            answers->bell.ring();
+        }
+    }
     for (SimWorker& worker : workers) {
         worker.streams.clear();
     }
@@ -259,14 +268,18 @@ void SimTraffic::admit(std::size_t worker, const gateway::Upstream& upstream) {
     }
     judge_admission(life_, upstream.id);
     ++world.admitted;
+    if (!world.at_address(upstream.endpoint)) {
+        return;  // the connection is refused
+    }
     const bool forgotten = world.schedule.policy.bug == lifecycle::PlantedBug::lease_not_taken;
     const std::uint64_t number = ++streams_begun_;
     workers[worker].streams.emplace(
-        number, Stream{
-                    .upstream = upstream.id,
-                    .endpoint = upstream.endpoint,
-                    .lease = forgotten ? std::nullopt : std::move(lease)
-                }
+        number,
+        Stream{
+            .upstream = upstream.id,
+            .endpoint = upstream.endpoint,
+            .lease = forgotten ? std::nullopt : std::move(lease)
+        }
     );
     if (world.rng.chance(world.schedule.endless)) {
         return;  // stays until it is cut

@@ -109,9 +109,8 @@ Task<Mishap> World::cross(Life& caller, std::string_view border) {
 
 bool World::troubled(Act act) {
     for (const Entry& window : windows_) {
-        const TimePoint until = began_ + std::chrono::duration_cast<TimePoint::duration>(
-                                             window.at + window.lasts
-                                         );
+        const TimePoint until =
+            began_ + std::chrono::duration_cast<TimePoint::duration>(window.at + window.lasts);
         if (window.act == act && clock.now() < until && rng.chance(window.param)) {
             trace("  {} strikes", name(act));
             return true;
@@ -301,9 +300,8 @@ void World::end() {
 // ---------------------------------------------------------------- engines
 
 std::shared_ptr<Engine> World::find(const runtime::InstanceHandle& handle) const {
-    const auto found = std::ranges::find_if(engines, [&](const auto& engine) {
-        return engine->handle == handle;
-    });
+    const auto found =
+        std::ranges::find_if(engines, [&](const auto& engine) { return engine->handle == handle; });
     return found == engines.end() ? nullptr : *found;
 }
 
@@ -315,9 +313,9 @@ std::shared_ptr<Engine> World::at_address(const Endpoint& endpoint) const {
 }
 
 std::size_t World::alive() const {
-    return static_cast<std::size_t>(
-        std::ranges::count_if(engines, [](const auto& engine) { return engine->alive; })
-    );
+    return static_cast<std::size_t>(std::ranges::count_if(engines, [](const auto& engine) {
+        return engine->alive;
+    }));
 }
 
 void World::spawn(

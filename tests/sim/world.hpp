@@ -49,13 +49,13 @@ struct Engine {
     std::string model;
     std::string key;
     bool alive = true;
-    bool hangs = false;           // for ever
-    bool broken = false;          // its file is: it ends at once
+    bool hangs = false;   // for ever
+    bool broken = false;  // its file is: it ends at once
     TimePoint started{};
-    TimePoint ready_at{};         // TimePoint::max(): never
-    TimePoint progress_until{};   // its log tells of progress until then
+    TimePoint ready_at{};        // TimePoint::max(): never
+    TimePoint progress_until{};  // its log tells of progress until then
     std::vector<std::string> loaded;
-    std::deque<bool> verdicts;    // of the last probes, true: it answered
+    std::deque<bool> verdicts;  // of the last probes, true: it answered
     Bell ended;
 };
 
@@ -87,9 +87,11 @@ public:
 
     // ---- time
     void at(TimePoint time, std::function<void()> what);
+
     void after(nanoseconds time, std::function<void()> what) {
         at(clock.now() + std::chrono::duration_cast<TimePoint::duration>(time), std::move(what));
     }
+
     // Polls until idle, checks, jumps; returns when done() holds or the time is over: false.
     bool run_until(TimePoint end, const std::function<bool()>& done);
     std::chrono::milliseconds some(std::uint64_t least_ms, std::uint64_t most_ms);
@@ -112,7 +114,9 @@ public:
 
     // ---- findings
     void violated(std::string what);
+
     bool failed() const { return violation_.has_value(); }
+
     const std::optional<std::string>& violation() const { return violation_; }
 
     template <class... Args>
@@ -135,8 +139,8 @@ public:
     nanoseconds wall_offset{};
     std::uint64_t borders = 0;
     std::uint64_t keys = 0;
-    std::uint64_t steps = 0;       // transitions
-    std::uint64_t admitted = 0;    // requests
+    std::uint64_t steps = 0;                                  // transitions
+    std::uint64_t admitted = 0;                               // requests
     std::optional<std::pair<std::uint64_t, Mishap>> planned;  // at this border
     std::vector<std::string>* borders_seen = nullptr;         // in order, where somebody asks
     bool froze = false;
