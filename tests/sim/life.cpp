@@ -13,6 +13,12 @@ namespace nova::sim {
 
 using lifecycle::Leave;
 
+namespace {
+
+constexpr std::uint64_t kBusyForNothing = 3000;
+
+}  // namespace
+
 TimePoint LifeClock::now() const {
     return life_.world.clock.now();
 }
@@ -182,6 +188,11 @@ void Life::on_step(
         return;
     }
     ++world.steps;
+    if (world.steps_at_once() > kBusyForNothing) {
+        world.violated("time goes on");
+        world.kill();  // or this instant would never end
+        return;
+    }
     if (world.tracing()) {
         trace_step(world, before, event, step);
     }

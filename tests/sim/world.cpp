@@ -352,6 +352,11 @@ void World::spawn(
 
 // ---------------------------------------------------------------- findings
 
+std::uint64_t World::steps_at_once() {
+    steps_now_ = std::exchange(step_time_, clock.now()) == clock.now() ? steps_now_ + 1 : 1;
+    return steps_now_;
+}
+
 void World::violated(std::string what) {
     if (!violation_) {
         trace("VIOLATED: {}", what);

@@ -106,6 +106,9 @@ public:
     void stop_faults();
     void end();  // the last nova is killed and everything it left behind ends
 
+    // How many transitions there were since time moved last.
+    std::uint64_t steps_at_once();
+
     // ---- engines
     std::shared_ptr<Engine> find(const runtime::InstanceHandle& handle) const;
     std::shared_ptr<Engine> at_address(const Endpoint& endpoint) const;
@@ -163,6 +166,8 @@ private:
     std::uint16_t next_port_ = 20'000;
     std::uint64_t starts_ = 0;
     std::uint64_t lives_ = 0;
+    TimePoint step_time_{};
+    std::uint64_t steps_now_ = 0;
     nanoseconds downtime_{};
 };
 
