@@ -46,6 +46,8 @@ struct ControllerOptions {
     InstallId install;
     SlotName slot{"local"};
     LifecyclePolicy policy{};
+    // Simulations look on: the state before, what happened, what was decided.
+    std::function<void(const BackendState&, const Event&, const Step&)> on_step;
 };
 
 // decisions.md 1.8. at_once leaves everything as it is, as a kill would.
@@ -108,16 +110,21 @@ private:
         BackendState state;
         std::optional<Operation> operation;
         std::vector<Operation> changed;  // operations to write, in order
-        std::vector<FeedEvent> events;
-        std::vector<store::Write> writes;
-        std::string record_json;
+        bool dirty = false;              // the operation changed and is not among them yet
+        bool opened = false;             // it is a new one
+        std::vector<FeedEvent> events{};
+        std::vector<store::Write> writes{};
+        std::string record_json{};
+        std::string state_json{};
     };
 
     void draft_operations(Draft& draft, const Item& item, const std::vector<Effect>& effects);
     void open_operation(Draft& draft, const Item& item, const OpenOperation& effect);
     void draft_phase_end(Draft& draft, const Event& event);
     void draft_phase_begins(Draft& draft, const std::vector<Effect>& effects);
+    static void keep(Draft& draft);
     void draft_writes(Draft& draft);
+    Task<Result<store::Committed>> commit(const Draft& draft);
     Operation* touch(Draft& draft);
     Json state_json(const BackendState& state) const;
     BackendRecord record_of(const Draft& draft) const;
@@ -170,8 +177,11 @@ private:
     std::vector<std::string> models_;
     bool models_known_ = true;
     std::optional<Operation> operation_;
-    bool operation_dirty_ = false;
-    std::string record_json_;  // as stored
+    bool operation_dirty_ = false;    // its progress is not written yet
+    bool store_behind_ = false;       // the last commit failed
+    std::vector<Operation> unsaved_;  // their commit failed
+    std::string record_json_;         // as stored
+    std::string state_json_;          // as published last
     WallTime since_{};
     std::deque<Item> queue_;
     asio::steady_timer arrival_;

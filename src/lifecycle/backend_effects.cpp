@@ -18,6 +18,7 @@ constexpr std::chrono::seconds kSweepLimit{120};
 constexpr std::chrono::seconds kStartLimit{60};  // until the process or container exists
 constexpr std::chrono::seconds kStopMargin{30};  // beyond the grace the engine has
 constexpr std::chrono::seconds kModelsLimit{10};
+constexpr std::chrono::seconds kWaitRetry{1};
 
 Failure out_of_time(std::string_view what) {
     return failure_from(
@@ -233,11 +234,13 @@ void BackendController::plan_start(const Start& effect) {
     );
     if (*plan_) {
         ports_.log.redactor().add_secret((*plan_)->api_key);
-        notes_.push_back(
-            {.generation = effect.generation,
-             .host = effect.target.host,
-             .api_key = Secret{(*plan_)->api_key}}
-        );
+        if (options_.policy.bug != PlantedBug::spawn_before_intent) {
+            notes_.push_back(
+                {.generation = effect.generation,
+                 .host = effect.target.host,
+                 .api_key = Secret{(*plan_)->api_key}}
+            );
+        }
     }
 }
 
@@ -265,9 +268,15 @@ Task<Event> BackendController::start(Generation generation) {
 
 Task<void> BackendController::watch_exit(runtime::InstanceHandle handle) {
     runtime::RuntimeDriver* driver = ports_.drivers(handle.runtime);
-    const auto status = co_await driver->wait(handle);
     const Generation generation = handle.identity.generation;
-    if (!state_.running || state_.running->generation != generation) {
+    const auto known = [&] { return state_.running && state_.running->generation == generation; };
+    auto status = co_await driver->wait(handle);
+    while (!status && known()) {
+        // A runtime that cannot say is no engine that ended.
+        co_await ports_.clock.sleep_for(kWaitRetry);
+        status = co_await driver->wait(handle);
+    }
+    if (!known()) {
         co_return;
     }
     const FailureFacts facts = facts_of(state_.running->target);

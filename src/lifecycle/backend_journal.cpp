@@ -118,13 +118,14 @@ Task<void> BackendController::load_record() {
             ports_.log.error("backend.record", {{"error", record.error().message}});
             co_return;
         }
-        state_ = after_restart(record->state);
-        specs_ = std::move(record->specs);
-        notes_ = std::move(record->instances);
-        models_ = std::move(record->models);
         if (record->operation) {
             const auto row = co_await ports_.store.operation(*record->operation);
-            if (row && *row) {
+            if (!row) {
+                ports_.log.error("backend.store", {{"error", row.error().message}});
+                co_await ports_.clock.sleep_for(kStoreRetry);
+                continue;
+            }
+            if (*row) {
                 const auto value = parse_json((*row)->json, "the operation");
                 auto operation =
                     value ? operation_from(*value) : Result<Operation>{propagate(value)};
@@ -133,20 +134,26 @@ Task<void> BackendController::load_record() {
                 }
             }
         }
+        state_ = after_restart(record->state);
+        specs_ = std::move(record->specs);
+        notes_ = std::move(record->instances);
+        models_ = std::move(record->models);
         co_return;
     }
 }
 
 // The open operation of the draft, marked as changed.
 Operation* BackendController::touch(Draft& draft) {
-    return draft.operation && !finished(draft.operation->state) ? &*draft.operation : nullptr;
+    const bool any = options_.policy.bug == PlantedBug::outcome_twice;
+    return draft.operation && (any || !finished(draft.operation->state)) ? &*draft.operation
+                                                                         : nullptr;
 }
 
 void BackendController::draft_phase_end(Draft& draft, const Event& event) {
     const PhaseEnd end = phase_ended(event);
     if (Operation* operation = touch(draft); operation != nullptr && !end.id.empty()) {
         end_phases(*operation, end.id, end.state, ports_.clock.wall_now());
-        operation_dirty_ = true;
+        draft.dirty = true;
     }
 }
 
@@ -160,7 +167,7 @@ void BackendController::draft_phase_begins(Draft& draft, const std::vector<Effec
             phase.state = "running";
             phase.started_at = ports_.clock.wall_now();
             operation->phases.push_back(std::move(phase));
-            operation_dirty_ = true;
+            draft.dirty = true;
         }
     }
 }
@@ -193,17 +200,11 @@ void BackendController::open_operation(
 void BackendController::draft_operations(
     Draft& draft, const Item& item, const std::vector<Effect>& effects
 ) {
-    const auto keep = [&] {
-        if (draft.operation) {
-            ++draft.operation->version;
-            draft.changed.push_back(*draft.operation);
-        }
-        operation_dirty_ = false;
-    };
     for (const Effect& effect : effects) {
         if (const auto* opened = std::get_if<OpenOperation>(&effect)) {
             open_operation(draft, item, *opened);
-            operation_dirty_ = true;
+            draft.opened = true;
+            draft.dirty = true;
         } else if (const auto* done = std::get_if<FinishOperation>(&effect)) {
             Operation* operation = touch(draft);
             if (operation == nullptr) {
@@ -217,18 +218,33 @@ void BackendController::draft_operations(
             if (done->failure) {
                 operation->error = done->failure->error;
             }
-            keep();
+            keep(draft);
         }
     }
     draft_phase_begins(draft, effects);
-    if (operation_dirty_) {
-        keep();
+    if (draft.dirty && touch(draft) != nullptr) {
+        keep(draft);
+    }
+}
+
+// Into the writes of this step, in the place of an older version that was not stored.
+void BackendController::keep(Draft& draft) {
+    ++draft.operation->version;
+    draft.dirty = false;
+    const auto older = std::ranges::find(draft.changed, draft.operation->id, &Operation::id);
+    if (older != draft.changed.end()) {
+        *older = *draft.operation;
+    } else {
+        draft.changed.push_back(*draft.operation);
     }
 }
 
 BackendRecord BackendController::record_of(const Draft& draft) const {
     BackendRecord record;
     record.state = after_restart(draft.state);
+    if (options_.policy.bug == PlantedBug::record_forgets_wish) {
+        record.state.wish.reset();
+    }
     record.specs = specs_;
     record.instances = notes_;
     record.models = models_;
@@ -290,10 +306,37 @@ void BackendController::draft_writes(Draft& draft) {
         });
         add_event("operation", std::move(json));
     }
-    const Json state = state_json(draft.state);
-    if (state != state_json(state_) || (state_.busy == Work::none && !state_.listed)) {
-        add_event("state", state.dump());
+    draft.state_json = state_json(draft.state).dump();
+    if (draft.state_json != state_json_) {
+        add_event("state", draft.state_json);
     }
+}
+
+// One commit for everything a step changes; the other ways to do it are wrong on purpose.
+Task<Result<store::Committed>> BackendController::commit(const Draft& draft) {
+    if (draft.writes.empty()) {
+        co_return store::Committed{};
+    }
+    if (options_.policy.bug == PlantedBug::events_before_commit) {
+        std::ranges::for_each(draft.events, [&](const auto& event) { ports_.feed.publish(event); });
+    }
+    if (options_.policy.bug != PlantedBug::outcome_beside_record) {
+        co_return co_await ports_.store.commit(draft.writes);
+    }
+    std::vector<store::Write> documents;
+    std::vector<store::Write> others;
+    for (const store::Write& write : draft.writes) {
+        const bool document = std::holds_alternative<store::PutDocument>(write);
+        (document ? documents : others).push_back(write);
+    }
+    auto committed = co_await ports_.store.commit(others);
+    if (committed && !documents.empty()) {
+        const auto second = co_await ports_.store.commit(documents);
+        if (!second) {
+            co_return propagate(second);
+        }
+    }
+    co_return committed;
 }
 
 // Called from the weights or a load: kept in memory at once, written at most once a second.

@@ -31,6 +31,7 @@ struct SimMachine {
     std::vector<Instance> instances;
     std::size_t most_at_once = 0;
     bool deaf = false;                       // nothing answers
+    bool mute = false;                       // the runtime cannot say whether something runs
     std::vector<std::string> broken_models;  // exit at once, with a telling log
     std::uint16_t next_port = 20'000;
     std::chrono::seconds loads_for{0};  // until then health says "loading"
@@ -85,6 +86,9 @@ public:
     }
 
     Task<Result<runtime::ExitStatus>> wait(InstanceHandle handle) override {
+        if (machine_.mute) {
+            co_return fail(ErrorCode::runtime_failed, "The runtime is away.");
+        }
         for (const auto* i = find(handle); i != nullptr && i->running; i = find(handle)) {
             co_await clock_.sleep_for(Milliseconds{200});
         }

@@ -70,7 +70,10 @@ public:
     }
 
     Task<Result<std::optional<store::OperationRow>>> operation(OperationId id) override {
-        return inner_.operation(std::move(id));
+        if (operation_away) {
+            co_return fail(ErrorCode::unavailable, "The store is away.");
+        }
+        co_return co_await inner_.operation(std::move(id));
     }
 
     Task<Result<std::vector<store::EventRow>>>
@@ -81,6 +84,7 @@ public:
     Task<Result<std::size_t>> prune(WallTime before) override { return inner_.prune(before); }
 
     bool away = false;
+    bool operation_away = false;
 
 private:
     store::MemoryStore inner_;

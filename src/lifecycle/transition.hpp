@@ -113,7 +113,7 @@ using Effect = std::variant<
     ListOwned, SweepStrays, Prepare, CancelPreparation, Start, Probe, Load, PublishOpen,
     PublishClosed, Drain, Cut, Stop, CancelWork, OpenOperation, FinishOperation, LookForUse>;
 
-// Mistakes for tests: each has to be found by the explorer.
+// Mistakes for tests: each has to be found by the explorer or by the simulation.
 enum class PlantedBug : std::uint8_t {
     none,
     stop_without_drain,
@@ -127,6 +127,23 @@ enum class PlantedBug : std::uint8_t {
     parks_with_lease,
     strike_despite_work,
     wake_lost,
+    // Found by nova-sim: of the machine,
+    strikes_never_forgotten,
+    no_back_off,
+    cancel_keeps_desired,
+    roll_back_keeps_desired,
+    drain_forgets_cut,
+    strays_left,
+    outcome_twice,
+    // of the controller,
+    outcome_beside_record,
+    events_before_commit,
+    accepted_before_commit,
+    record_forgets_wish,
+    spawn_before_intent,
+    // of the gateway that the simulation puts around it.
+    one_acknowledgement,
+    lease_not_taken,
 };
 
 // contract.md 4; each a setting.

@@ -52,7 +52,9 @@ void Machine::fold(const CancelWished& event) {
     }
     const std::optional<Target> back = s_.before;
     s_.before.reset();
-    want(back);
+    if (policy_.bug != PlantedBug::cancel_keeps_desired) {
+        want(back);
+    }
     finish(OperationState::cancelled, std::nullopt);
 }
 
@@ -83,7 +85,9 @@ void Machine::finish(OperationState outcome, std::optional<Failure> failure) {
         effects_.push_back(FinishOperation{
             .generation = s_.wish->generation, .outcome = outcome, .failure = std::move(failure)
         });
-        s_.wish.reset();
+        if (policy_.bug != PlantedBug::outcome_twice) {
+            s_.wish.reset();
+        }
     }
 }
 
@@ -94,7 +98,9 @@ void Machine::fail_wanted(const Failure& failure, bool proven) {
         // Nothing was touched while it was being prepared: then it merely failed.
         const bool untouched = serving() && s_.running->target.spec == back->spec;
         s_.before.reset();
-        want(back);
+        if (policy_.bug != PlantedBug::roll_back_keeps_desired) {
+            want(back);
+        }
         s_.error = failure;
         finish(untouched ? OperationState::failed : OperationState::rolled_back, failure);
         return;
@@ -111,7 +117,10 @@ void Machine::fail_wanted(const Failure& failure, bool proven) {
     }
     // A ready backend is brought back at once; one that never was ready waits (decisions.md 1.6).
     const auto delay = backoff_delay(s_.row_began_ready ? s_.attempts : s_.attempts + 1);
-    s_.retry_at = now_ + delay.count() * policy_.backoff_unit;
+    s_.retry_at = now_;
+    if (policy_.bug != PlantedBug::no_back_off) {
+        *s_.retry_at += delay.count() * policy_.backoff_unit;
+    }
 }
 
 // ---------------------------------------------------------------- recovering
@@ -138,7 +147,7 @@ void Machine::fold(const Listed& event) {
                 .stall_limit = policy_.stall_limit
             };
             s_.next_probe_at = now_;
-        } else {
+        } else if (policy_.bug != PlantedBug::strays_left) {
             s_.strays = true;
         }
     }
@@ -244,7 +253,9 @@ void Machine::fold(const Probed& event) {
     switch (event.verdict) {
     case Probed::Verdict::ready:
         running.ready = true;
-        good_look();
+        if (policy_.bug != PlantedBug::strikes_never_forgotten) {
+            good_look();
+        }
         break;
     case Probed::Verdict::loading:
     case Probed::Verdict::failed:
@@ -358,7 +369,7 @@ void Machine::fold(const Drained& event) {
     if (given_up || !s_.running) {
         return;
     }
-    if (event.left == 0) {
+    if (event.left == 0 || policy_.bug == PlantedBug::drain_forgets_cut) {
         s_.running->drained = true;
     } else if (!still_used()) {
         begin(Work::cut, Cut{s_.running->generation});
