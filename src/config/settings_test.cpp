@@ -41,6 +41,9 @@ TEST(SettingTable, HoldsTheLifecyclesNumbers) {
         {"start_limit_s", "120"},    {"drain_s", "15"},
         {"probe_interval_s", "30"},  {"probe_strikes", "3"},
         {"logs.keep_runs", "10"},    {"on_exit", "stop"},
+        {"busy_doubt_s", "600"},     {"stall_limit_s", "60"},
+        {"probe_limit_s", "5"},      {"idle_unload_s", "0"},
+        {"canary_interval_s", "0"},  {"canary_limit_s", "30"},
         {"mode", "hybrid"},          {"gateway.open_loopback", "true"},
         {"switch_strategy", "auto"},
     };

@@ -478,5 +478,48 @@ TEST_F(WorkerTest, ListsOnlyWhatCanBeAsked) {
     });
 }
 
+TEST_F(WorkerTest, TheEmbedSlotsUpstreamComesAndGoesWithoutTheLocalOne) {
+    routes_.add("POST", "/v1/embeddings", [](net::Exchange& exchange) -> Task<void> {
+        const auto body = co_await exchange.read_body(1U << 20U);
+        (void)co_await exchange.respond(200, "application/json", *body);
+    });
+    const auto with_embed = [&](const std::string& local, const std::string& embed) {
+        auto whole = std::make_shared<RoutingTable>(*table(local, {"m"}));
+        whole->embed = embed.empty() ? nullptr : table(embed, {"e"});
+        whole->local_embeds = false;
+        return whole;
+    };
+    const auto embedding = [&](const std::string& body) {
+        net::FetchRequest request = chat(body);
+        request.target = "/v1/embeddings";
+        return request;
+    };
+    run([&]() -> Task<void> {
+        worker_.install(with_embed("local/1", "embed/1"));
+        const auto own = co_await net::fetch(clock_, embedding(R"({"model":"e","input":"x"})"));
+        EXPECT_EQ(own->body, R"({"model":"e","input":"x"})");
+        // The local engine makes none: asked for by the name the embed slot has for its model.
+        const auto mapped = co_await net::fetch(clock_, embedding(R"({"model":"m","input":"x"})"));
+        EXPECT_EQ(mapped->body, R"({"model":"e","input":"x"})");
+        const auto refused = co_await net::fetch(clock_, chat(R"({"model":"e"})"));
+        EXPECT_EQ(refused->status, 400);
+
+        net::FetchRequest list;
+        list.endpoint = gateway_;
+        list.target = "/v1/models";
+        list.deadline = Deadline::in(clock_, 10s);
+        const auto models = co_await net::fetch(clock_, list);
+        EXPECT_NE(models->body.find(R"("id":"m")"), std::string::npos) << models->body;
+        EXPECT_NE(models->body.find(R"("id":"e")"), std::string::npos) << models->body;
+
+        worker_.install(with_embed("local/2", "embed/1"));
+        const auto after = co_await net::fetch(clock_, embedding(R"({"model":"e"})"));
+        EXPECT_EQ(after->status, 200) << "a switch of the local slot is not its business";
+        worker_.install(with_embed("local/2", ""));
+        const auto gone = co_await net::fetch(clock_, embedding(R"({"model":"e"})"));
+        EXPECT_EQ(gone->status, 404);
+    });
+}
+
 }  // namespace
 }  // namespace nova::gateway

@@ -12,6 +12,11 @@
 #include "core/random.hpp"
 
 namespace nova::lifecycle {
+namespace {
+
+constexpr std::chrono::seconds kStoreRetry{1};
+
+}  // namespace
 
 BackendController::BackendController(
     asio::any_io_executor executor, ControllerPorts ports, ControllerOptions options
@@ -93,6 +98,9 @@ Task<void> BackendController::wait_for_item() {
 // ---------------------------------------------------------------- one event
 
 Task<void> BackendController::handle(Item item) {
+    if (std::holds_alternative<Woken>(item.event)) {
+        waking_ = false;
+    }
     if (item.spec) {
         specs_.insert_or_assign(engine::hash_of(*item.spec), *item.spec);
     }
@@ -102,33 +110,38 @@ Task<void> BackendController::handle(Item item) {
             plan_start(*start);  // before the commit: the key it gets belongs into the record
         }
     }
+    const bool dirty = std::exchange(operation_dirty_, false);
     Draft draft{
-        .state = std::move(step.state),
-        .operation = operation_,
-        .changed = {},
-        .events = {},
-        .writes = {},
-        .record_json = {}
+        .state = std::move(step.state), .operation = operation_, .changed = unsaved_, .dirty = dirty
     };
     draft_phase_end(draft, item.event);
     draft_operations(draft, item, step.effects);
     draft_writes(draft);
-    Result<store::Committed> committed = store::Committed{};
-    if (!draft.writes.empty()) {
-        committed = co_await ports_.store.commit(draft.writes);
+    if (options_.policy.bug == PlantedBug::accepted_before_commit && item.waiting) {
+        operation_ = draft.operation;
+        answer(*item.waiting, draft.opened);
     }
+    const auto committed = co_await commit(draft);
     if (!committed && item.waiting) {
         // Nothing was accepted: the world goes on as it was (contract.md 7).
+        operation_dirty_ = operation_dirty_ || dirty;
         item.waiting->answer = propagate(committed);
         item.waiting->done.cancel();
         co_return;
     }
     const bool adopted = !state_.running && draft.state.running && draft.state.running->adopted;
     const Phase before = state_.phase;
+    if (options_.on_step) {
+        step.state = draft.state;
+        options_.on_step(state_, item.event, step);
+    }
     state_ = std::move(draft.state);
     operation_ = std::move(draft.operation);
+    store_behind_ = !committed;
     if (committed) {
         record_json_ = std::move(draft.record_json);
+        state_json_ = std::move(draft.state_json);
+        unsaved_.clear();
         for (std::size_t i = 0; i < draft.events.size(); ++i) {
             if (i < committed->event_ids.size()) {
                 draft.events[i].id = committed->event_ids[i];
@@ -136,11 +149,11 @@ Task<void> BackendController::handle(Item item) {
             ports_.feed.publish(draft.events[i]);
         }
     } else {
-        operation_dirty_ = !draft.changed.empty();  // written with whatever comes next
+        unsaved_ = std::move(draft.changed);  // written with the next step, soon
         ports_.log.error("backend.store", {{"error", committed.error().message}});
     }
     if (item.waiting) {
-        answer(*item.waiting, !draft.changed.empty());
+        answer(*item.waiting, draft.opened);
     }
     if (adopted) {
         adopt();
@@ -180,7 +193,11 @@ void BackendController::phase_changed(Phase before) {
 
 // One sleeper per due time is enough; those that wake early for nothing do no harm.
 void BackendController::schedule_tick() {
-    const auto wake = next_wake(state_, options_.policy);
+    auto wake = next_wake(state_, options_.policy);
+    if (store_behind_) {
+        const TimePoint again = ports_.clock.now() + kStoreRetry;
+        wake = wake ? std::min(*wake, again) : again;
+    }
     if (wake && (ticks_.empty() || *wake < *ticks_.begin())) {
         ticks_.insert(*wake);
         tasks_.spawn("tick", tick_at(*wake));
@@ -257,6 +274,7 @@ Task<Result<void>> BackendController::cancel(OperationId operation) {
 
 BackendStatus BackendController::status() const {
     BackendStatus status;
+    status.slot = options_.slot;
     status.phase = state_.phase;
     status.since = since_;
     status.generation = state_.desired ? state_.desired->generation : Generation{state_.counter};

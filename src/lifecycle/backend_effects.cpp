@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "lifecycle/backend_controller.hpp"
+#include "lifecycle/failed_log.hpp"
 #include "lifecycle/failure_reading.hpp"
 
 namespace nova::lifecycle {
@@ -17,10 +18,8 @@ constexpr std::chrono::seconds kSweepLimit{120};
 constexpr std::chrono::seconds kStartLimit{60};  // until the process or container exists
 constexpr std::chrono::seconds kStopMargin{40};  // beyond the grace; 10 s are the memory's
 constexpr std::chrono::seconds kAdmitLimit{10};
-constexpr std::chrono::seconds kProbeLimit{5};
 constexpr std::chrono::seconds kModelsLimit{10};
-constexpr std::chrono::seconds kProgressLook{1};
-constexpr Bytes kTail = kib(64);
+constexpr std::chrono::seconds kWaitRetry{1};
 
 Failure out_of_time(std::string_view what) {
     return failure_from(
@@ -30,20 +29,6 @@ Failure out_of_time(std::string_view what) {
          .remedy = {},
          .retry_after = {}}
     );
-}
-
-std::string loading_line(std::string_view log, const std::vector<std::string>& fragments) {
-    while (!log.empty()) {
-        const std::size_t at = log.rfind('\n', log.size() - 1);
-        const std::string_view line = at == std::string_view::npos ? log : log.substr(at + 1);
-        for (const std::string& fragment : fragments) {
-            if (line.contains(fragment)) {
-                return std::string{line};
-            }
-        }
-        log = at == std::string_view::npos ? std::string_view{} : log.substr(0, at);
-    }
-    return {};
 }
 
 }  // namespace
@@ -116,6 +101,8 @@ void BackendController::perform(const Effect& effect) {
         );
     } else if (std::holds_alternative<CancelWork>(effect)) {
         work_.cancel();
+    } else if (const auto* looking = std::get_if<LookForUse>(&effect)) {
+        look_for_use(looking->generation);
     }
     // OpenOperation and FinishOperation were performed by the commit.
 }
@@ -265,11 +252,13 @@ void BackendController::plan_start(const Start& effect) {
         Plan& plan = **one.plan;
         plan.instance.name = held_.free_name(plan.instance.name, effect.generation);
         ports_.log.redactor().add_secret(plan.api_key);
-        notes_.push_back(
-            {.generation = effect.generation,
-             .host = effect.target.host,
-             .api_key = Secret{plan.api_key}}
-        );
+        if (options_.policy.bug != PlantedBug::spawn_before_intent) {
+            notes_.push_back(
+                {.generation = effect.generation,
+                 .host = effect.target.host,
+                 .api_key = Secret{plan.api_key}}
+            );
+        }
     }
 }
 
@@ -288,27 +277,42 @@ Task<Event> BackendController::start(Generation generation) {
     one.handle = *started;
     (*one.plan)->probe.endpoint = started->endpoint;
     tasks_.spawn("watch exit", watch_exit(*started));
-    co_return Started{.generation = generation, .start_limit = (*one.plan)->start_limit};
+    co_return Started{
+        .generation = generation,
+        .start_limit = (*one.plan)->start_limit,
+        .stall_limit = (*one.plan)->stall_limit
+    };
 }
 
 Task<void> BackendController::watch_exit(runtime::InstanceHandle handle) {
     runtime::RuntimeDriver* driver = ports_.drivers(handle.runtime);
-    const auto status = co_await driver->wait(handle);
     const Generation generation = handle.identity.generation;
+    auto status = co_await driver->wait(handle);
+    while (!status && knows(generation)) {
+        // A runtime that cannot say is no engine that ended.
+        co_await ports_.clock.sleep_for(kWaitRetry);
+        status = co_await driver->wait(handle);
+    }
     if (!knows(generation)) {
         co_return;
     }
+    const FailureFacts facts = facts_of(generation);
     const std::string log = co_await tail_of(handle);
-    const std::string how = status ? status->text() : "ended";
-    post(Exited{generation, read_failure(log, how, status && status->out_of_memory)});
+    if (state_.busy != Work::stop) {
+        keep_failed_log(handle.log_path, options_.slot);
+    }
+    const runtime::ExitStatus ended = status.value_or(runtime::ExitStatus{});
+    post(Exited{
+        generation, read_failure(evidence_of(log, facts.at("engine"), ended), ended.text(), facts)
+    });
 }
 
-Task<std::string> BackendController::tail_of(runtime::InstanceHandle handle) {
+Task<std::string> BackendController::tail_of(runtime::InstanceHandle handle, Bytes at_most) {
     runtime::RuntimeDriver* driver = ports_.drivers(handle.runtime);
     if (driver == nullptr) {
         co_return std::string{};
     }
-    const auto log = co_await driver->log_tail(handle, kTail);
+    const auto log = co_await driver->log_tail(handle, at_most);
     co_return log ? ports_.log.redactor().clean(*log) : std::string{};
 }
 
@@ -318,8 +322,10 @@ Task<Event> BackendController::probe(Generation generation) {
     if (one == nullptr || !one->plan || !*one->plan || !one->handle) {
         co_return result;
     }
+    const TimePoint began = ports_.clock.now();
     const ProbeTarget target = (*one->plan)->probe;
-    const ProbeResult answer = co_await ports_.client.probe(target, within(kProbeLimit));
+    const auto limit = std::min(options_.policy.probe_limit, options_.policy.probe_interval);
+    const ProbeResult answer = co_await ports_.client.probe(target, within(limit));
     switch (answer.verdict) {
     case ProbeResult::Verdict::ready:
         result.verdict = Probed::Verdict::ready;
@@ -331,32 +337,12 @@ Task<Event> BackendController::probe(Generation generation) {
     case ProbeResult::Verdict::failed:
         break;
     }
-    if (answer.progress && state_.running && state_.running->generation == generation) {
-        loading_ = LoadingView{.phase = "loading", .progress = answer.progress, .eta_s = {}};
+    if (result.verdict != Probed::Verdict::ready || state_.busy == Work::load) {
+        co_await notice_progress(generation, answer.progress);
     }
-    if (result.verdict != Probed::Verdict::ready) {
-        co_await notice_progress(generation);
-    }
+    result = co_await look_closer(result, answer.answered);
+    result.took = ports_.clock.now() - began;
     co_return result;
-}
-
-// Loading goes on when a line of the log that tells of loading is new. Other lines do not count:
-// some engines log every probe.
-Task<void> BackendController::notice_progress(Generation generation) {
-    const TimePoint now = ports_.clock.now();
-    const HeldInstance* one = held_.find(generation);
-    if (now < next_progress_look_ || one == nullptr || !one->handle || !one->plan || !*one->plan) {
-        co_return;
-    }
-    next_progress_look_ = now + kProgressLook;
-    const std::vector<std::string> fragments = (*one->plan)->loading_progress;
-    const std::string log = co_await tail_of(*one->handle);
-    std::string line = loading_line(log, fragments);
-    HeldInstance* still = held_.find(generation);
-    if (still != nullptr && !line.empty() && line != still->loading_line) {
-        still->loading_line = std::move(line);
-        post(Progressed{generation});
-    }
 }
 
 Task<Event> BackendController::load(Target target, Generation generation) {
@@ -384,15 +370,31 @@ Task<Event> BackendController::load(Target target, Generation generation) {
     } else if (spec != nullptr) {
         model.id = spec->model;
     }
+    const HeldInstance* held = held_.find(generation);
+    const auto handle = held != nullptr ? held->handle : std::nullopt;
+    const std::string before = handle ? co_await tail_of(*handle) : std::string{};
     const auto loaded = co_await ports_.client.load(
         probe, model,
         [this, generation](const runtime::Progress& progress) {
             report_progress("load", progress);
-            post(Progressed{generation});
+            Progressed moved{.generation = generation};
+            if (progress.total && progress.total->count > 0) {
+                moved.share = static_cast<double>(progress.done.count) /
+                              static_cast<double>(progress.total->count);
+            }
+            post(moved);
         }
     );
     if (!loaded) {
-        co_return LoadFailed{target.spec, failure_from(loaded.error())};
+        const std::string log = handle ? co_await tail_of(*handle) : std::string{};
+        FailureFacts facts = facts_of(generation);
+        if (spec != nullptr) {
+            facts["model"] = model.id.value;
+        }
+        const FailureEvidence evidence{
+            .log = written_since(before, log), .engine = facts.at("engine")
+        };
+        co_return LoadFailed{target.spec, failure_from(loaded.error(), evidence, facts)};
     }
     auto models = co_await ports_.client.models(probe, within(kModelsLimit));
     if (!models) {
@@ -425,7 +427,8 @@ UpstreamView BackendController::upstream_view(Generation generation) const {
         .auth_header_value = plan.probe.auth_header_value,
         .protocol = plan.probe.protocol,
         .models = one.models,
-        .models_known = one.models_known
+        .models_known = one.models_known,
+        .embeds = plan.embeds
     };
 }
 
@@ -436,9 +439,11 @@ SlotView BackendController::view() const {
     view.known_models = models_;
     const auto* spec = state_.desired ? spec_of(state_.desired->spec) : nullptr;
     view.provider = spec != nullptr ? spec->engine.value : "none";
-    if (open_view_) {
+    view.parked = state_.parked && !open_view_;
+    if (open_view_ && (spec == nullptr || state_.desired->spec == state_.published)) {
         return view;
     }
+    // Also while the old side still serves: what is wanted beside it is known and on its way.
     if (spec != nullptr) {
         const auto model = resolved_.find(state_.desired->spec);
         const std::string id =
@@ -446,7 +451,7 @@ SlotView BackendController::view() const {
         if (!id.empty() && std::ranges::find(view.known_models, id) == view.known_models.end()) {
             view.known_models.push_back(id);
         }
-        if (!state_.given_up && !state_.leaving) {
+        if (!state_.given_up && !state_.leaving && !view.parked) {
             view.loading = loading_.value_or(LoadingView{.phase = {}, .progress = {}, .eta_s = {}});
             view.loading->phase = name(state_.phase);
         }
@@ -526,10 +531,7 @@ Task<Event> BackendController::stop(Stop effect) {
         runtime::RuntimeDriver* driver = ports_.drivers(handle.runtime);
         if (effect.why == Stop::Why::broken) {
             // Taken before the stop: what it says when it is ended is not why it had to go.
-            Failure reading = read_failure(co_await tail_of(handle), "", false);
-            if (reading.error.code != "engine_exited") {
-                result.reading = std::move(reading);
-            }
+            result.reading = co_await why_broken(handle);
         }
         const auto free = co_await gpu_free();
         const auto stopped = co_await driver->stop(handle, force);

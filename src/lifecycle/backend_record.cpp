@@ -85,6 +85,9 @@ std::string record_key(const SlotName& slot) {
 Json to_json(const BackendRecord& record) {
     const BackendState& state = record.state;
     Json out = {{"version", kRecordVersion}, {"counter", state.counter}, {"models", record.models}};
+    if (state.parked) {
+        out["parked"] = true;
+    }
     if (state.desired) {
         out["desired"] = target_json(*state.desired, record);
     }
@@ -119,6 +122,7 @@ Result<BackendRecord> backend_record_from(const Json& value) {
     const std::int64_t version = in.required_integer("version");
     BackendRecord record;
     record.state.counter = static_cast<std::uint64_t>(in.integer("counter").value_or(0));
+    record.state.parked = in.boolean("parked").value_or(false);
     if (in.error()) {
         return fail(ErrorCode::corrupt, in.error()->message);
     }

@@ -42,9 +42,13 @@ struct Running {
     std::optional<Failure> broken;   // why it has to go although it may be wanted
     std::uint32_t stop_failures = 0;
     TimePoint start_deadline{};
-    std::chrono::nanoseconds start_limit{};  // what each sign of progress buys
-    TimePoint probe_at{};                    // of a candidate; the running one's is in the state
-    bool probed = false;                     // a candidate's probe is out
+    std::chrono::nanoseconds start_limit{};
+    std::chrono::nanoseconds stall_limit{};    // what each sign of progress buys
+    std::optional<TimePoint> progressed_at{};  // last sign of the start or load that goes on
+    std::optional<double> progress{};          // 0..1, as told last
+    bool hung = false;                         // it will not heed a polite signal
+    TimePoint probe_at{};                      // of a candidate; the running one's is in the state
+    bool probed = false;                       // a candidate's probe is out
 };
 
 // How the open wish is carried out while another instance serves. No value: not decided yet.
@@ -85,6 +89,7 @@ struct BackendState {
     std::optional<Target> last_good;  // the last one that became ready
     std::optional<OpenWish> wish;     // an accepted operation without an outcome yet
     std::uint64_t counter = 0;        // last generation given out
+    bool parked = false;  // idle and put away; what is desired stays (decisions.md 2.23)
     // ---- facts about the world; found out again after a restart
     std::optional<Running> running;    // traffic is on this one or on none
     std::optional<Running> candidate;  // comes up beside it and takes the traffic over, or goes
@@ -93,7 +98,6 @@ struct BackendState {
     std::optional<SpecHash> prepared;  // weights, image and plan are there
     std::optional<Target> preparing;   // lane two
     bool cancelling_preparation = false;
-    bool parked = false;                       // likewise: idle and put away; always false so far
     bool listed = false;                       // the driver told what is ours
     bool strays = false;                       // something of ours runs that nobody wants
     std::optional<std::size_t> adopted_index;  // which of the listed ones is kept
@@ -111,9 +115,15 @@ struct BackendState {
     std::uint32_t attempts = 0;    // failures of the wanted spec in a row
     bool row_began_ready = false;  // the first of them was that of a ready backend
     std::uint32_t strikes = 0;
-    bool given_up = false;  // terminal: only a new wish helps
+    std::optional<TimePoint> doubted_since;  // first bad look since the last good one
+    bool given_up = false;                   // terminal: only a new wish helps
     std::optional<Failure> error;
     bool leaving = false;  // nova is going away and takes the instance along
+    // ---- idleness
+    bool parking = false;      // closing, to be sure that nobody is inside
+    bool brief_drain = false;  // the drain in flight is a parking one: nothing may be cut after it
+    TimePoint used_at{};
+    TimePoint next_use_look_at{};
     // ---- times
     TimePoint pause_until{};  // after a failed list, sweep, stop or publication
     std::optional<TimePoint> retry_at;

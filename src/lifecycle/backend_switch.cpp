@@ -19,11 +19,13 @@ const runtime::InstanceHandle* BackendController::running_handle() const {
     return one == nullptr || !one->handle ? nullptr : &*one->handle;
 }
 
-bool BackendController::knows(Generation generation) const {
-    return std::ranges::any_of(
-        std::initializer_list{&state_.running, &state_.candidate, &state_.retiring},
-        [&](const auto* one) { return *one && (*one)->generation == generation; }
-    );
+const Running* BackendController::instance(Generation generation) const {
+    for (const auto* one : {&state_.running, &state_.candidate, &state_.retiring}) {
+        if (*one && (*one)->generation == generation) {
+            return &**one;
+        }
+    }
+    return nullptr;
 }
 
 // ---------------------------------------------------------------- which way a switch goes

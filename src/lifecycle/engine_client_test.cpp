@@ -24,7 +24,9 @@ net::Handler answering(int status, std::string body) {
 ProbeTarget target_at(const Endpoint& endpoint) {
     ProbeTarget target;
     target.endpoint = endpoint;
-    target.probe = {.path = "/health", .loading_statuses = {503}, .models_path = "/v1/models"};
+    target.probe.path = "/health";
+    target.probe.loading_statuses = {503};
+    target.probe.models_path = "/v1/models";
     return target;
 }
 
@@ -161,6 +163,25 @@ TEST(EngineClient, UnloadsAModelOfOllamaAndAsksNoOtherEngine) {
         EXPECT_FALSE(co_await client.unload(target, "m", soon));
         co_await server.stop();
     });
+}
+
+TEST(CounterSum, AddsTheSamplesOfTheNamesItIsGiven) {
+    constexpr std::string_view text =
+        "# HELP llamacpp:tokens_predicted_total Number of generation tokens processed.\n"
+        "# TYPE llamacpp:tokens_predicted_total counter\n"
+        "llamacpp:tokens_predicted_total 41\n"
+        "vllm:prompt_tokens_total{engine=\"0\",model_name=\"a b\"} 1.0\n"
+        "vllm:prompt_tokens_total{engine=\"1\"} 2e3\n"
+        "llamacpp:tokens_predicted_seconds 9.5";
+    EXPECT_EQ(counter_sum(text, {"llamacpp:tokens_predicted_total"}), 41U);
+    EXPECT_EQ(counter_sum(text, {"vllm:prompt_tokens_total"}), 2001U);
+    EXPECT_EQ(
+        counter_sum(text, {"llamacpp:tokens_predicted_total", "vllm:prompt_tokens_total"}), 2042U
+    );
+    EXPECT_EQ(counter_sum(text, {"llamacpp:tokens_predicted"}), std::nullopt);
+    EXPECT_EQ(counter_sum(text, {}), std::nullopt);
+    EXPECT_EQ(counter_sum("", {"a"}), std::nullopt);
+    EXPECT_EQ(counter_sum("a nan\n", {"a"}), std::nullopt);
 }
 
 }  // namespace

@@ -12,13 +12,14 @@
 #include <utility>
 #include <vector>
 
+#include "lifecycle/explorer_supervision.hpp"
 #include "lifecycle/explorer_world.hpp"
 
 namespace nova::lifecycle {
 
 inline constexpr std::size_t kAll = std::numeric_limits<std::size_t>::max();
 
-inline LifecyclePolicy coarse(PlantedBug bug) {
+inline LifecyclePolicy coarse(PlantedBug bug, Supervised supervised) {
     LifecyclePolicy policy;
     policy.start_limit = kUnit;
     policy.probe_interval = kUnit;
@@ -27,20 +28,9 @@ inline LifecyclePolicy coarse(PlantedBug bug) {
     policy.forget_after = kUnit;
     policy.backoff_unit = kMoment;
     policy.strikes = 2;
+    supervise(policy, supervised);
     policy.bug = bug;
     return policy;
-}
-
-inline Target target(std::string_view name) {
-    // Names that start with M are models of one host.
-    const std::string host{name.substr(0, 1) == "M" ? "M" : name};
-    return {.spec = {std::string{name}}, .host = {host}, .generation = {}};
-}
-
-inline Failure failure(bool terminal) {
-    return {
-        .terminal = terminal, .error = {.code = "x", .detail = "x", .remedy = {}, .log_excerpt = {}}
-    };
 }
 
 inline bool reached(const Node& node) {
@@ -51,6 +41,9 @@ inline bool reached(const Node& node) {
     if (!s.desired) {
         return s.phase == Phase::stopped && node.world.instances.empty();
     }
+    if (s.parked) {
+        return node.world.instances.empty() && !node.world.request_waits;
+    }
     return s.phase == Phase::failed ||
            (s.phase == Phase::ready && s.running->loaded == s.desired->spec &&
             s.published == s.desired->spec && s.running->target.host == s.desired->host);
@@ -58,8 +51,12 @@ inline bool reached(const Node& node) {
 
 class Explorer {
 public:
-    Explorer(PlantedBug bug, std::vector<std::string> wishes, std::size_t limit = kAll)
-        : policy_{coarse(bug)}, wishes_{std::move(wishes)}, limit_{limit} {}
+    Explorer(
+        PlantedBug bug, std::vector<std::string> wishes, std::size_t limit = kAll,
+        Supervised supervised = Supervised::no
+    )
+        : policy_{coarse(bug, supervised)}, supervised_{supervised == Supervised::yes},
+          wishes_{std::move(wishes)}, limit_{limit} {}
 
     // first: nova begins in a calm world in which that is wanted and serves.
     void run(const std::string& first = {});
@@ -97,7 +94,12 @@ private:
     bool healthy_reaches_goal(const Node& start);
     std::string trace() const;
 
+    std::string full_key(const Node& node) const {
+        return key_of(node) + (supervised_ ? supervision_key(node) : "");
+    }
+
     LifecyclePolicy policy_;
+    bool supervised_;
     std::vector<std::string> wishes_;
     std::size_t limit_;
     std::unordered_set<std::string> seen_;

@@ -39,6 +39,7 @@ void Explorer::register_publication(Node& node, const Effect& effect) {
             "traffic opens only to what is ready and loaded"
         );
         world.opening = open->generation;  // from now on requests may come
+        world.request_waits = false;
         if (WorldInstance* one = find(world, open->generation)) {
             one->leased = !one->dead;
         }
@@ -67,6 +68,8 @@ void Explorer::register_departure(Node& node, const Effect& effect) {
         );
     } else if (const auto* drain = std::get_if<Drain>(&effect)) {
         check(!reachable(drain->generation), "nothing is drained while traffic can reach it");
+    } else if (std::holds_alternative<Cut>(effect)) {
+        check(!node.state.brief_drain, "nobody is cut because it was idle");
     }
 }
 
@@ -97,6 +100,8 @@ void Explorer::register_effect(Node& node, const Effect& effect) {
     if (const auto* start = std::get_if<Start>(&effect)) {
         register_start(node, *start);
         world.admitted.reset();
+    } else if (std::holds_alternative<LookForUse>(effect)) {
+        world.looking_for_use = true;
     } else if (std::holds_alternative<CancelWork>(effect)) {
         check(world.work.has_value(), "only running work is cancelled");
         world.work_cancelled = true;
@@ -172,7 +177,8 @@ void Explorer::check_state(const Node& before, const Event& event, const Node& a
             "ready means a ready instance"
         );
     }
-    if (s.phase == Phase::stopped || s.phase == Phase::failed || s.phase == Phase::backing_off) {
+    if (s.phase == Phase::stopped || s.phase == Phase::failed || s.phase == Phase::backing_off ||
+        s.phase == Phase::parked) {
         check(
             w.instances.empty() && !s.running && !s.retiring,
             "stopped, failed and backing off hold no instance"
@@ -180,7 +186,8 @@ void Explorer::check_state(const Node& before, const Event& event, const Node& a
     }
     const auto wake = next_wake(s, policy_);
     check(!wake || *wake > w.now || w.work, "a timer lies in the future");
-    const bool may_rest = s.phase == Phase::stopped || s.phase == Phase::failed;
+    const bool may_rest =
+        s.phase == Phase::stopped || s.phase == Phase::failed || s.phase == Phase::parked;
     check(w.work || w.prepare || !w.probes.empty() || wake || may_rest, "never stuck");
     if (may_rest && !w.work) {
         check(!w.operation, "at rest no operation is open");

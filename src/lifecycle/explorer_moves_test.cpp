@@ -139,6 +139,7 @@ void Explorer::crash(const Node& node) {
     next.world.now = node.world.now;
     next.world.instances = node.world.instances;
     next.world.operation = node.world.operation;
+    next.world.request_waits = node.world.request_waits && !node.state.parking;
     for (WorldInstance& i : next.world.instances) {
         i.leased = false;
     }
@@ -244,7 +245,7 @@ bool Explorer::healthy_reaches_goal(const Node& start) {
     collecting_ = false;
     bool good = false;
     for (int i = 0; i < 400 && !good; ++i) {
-        std::string key = key_of(node);
+        std::string key = full_key(node);
         good = good_.contains(key) || reached(node);
         path.push_back(std::move(key));
         if (!good) {
@@ -265,6 +266,9 @@ void Explorer::successors(const Node& node) {
         finish_work(node);
     }
     other_moves(node);
+    for (Move& move : supervised_ ? supervised_moves(node) : std::vector<Move>{}) {
+        apply(std::move(move.node), move.event, move.label);
+    }
     crash(node);
 }
 

@@ -19,6 +19,18 @@ using std::chrono::seconds;
 inline constexpr seconds kUnit{30};
 inline constexpr std::chrono::nanoseconds kMoment{1};
 
+inline Target target(std::string_view name) {
+    // Names that start with M are models of one host.
+    const std::string host{name.substr(0, 1) == "M" ? "M" : name};
+    return {.spec = {std::string{name}}, .host = {host}, .generation = {}};
+}
+
+inline Failure failure(bool terminal) {
+    return {
+        .terminal = terminal, .error = {.code = "x", .detail = "x", .remedy = {}, .log_excerpt = {}}
+    };
+}
+
 struct WorldInstance {
     Generation generation;
     SpecHash host;
@@ -38,6 +50,9 @@ struct World {
     std::vector<Generation> probes;
     std::optional<Generation> admitted;   // wish whose instance memory admits beside another
     std::optional<Generation> operation;  // accepted, no outcome yet
+    bool looking_for_use = false;         // asked for, not answered yet
+    bool request_waits = false;           // somebody asked while it was parked, or was being parked
+    std::optional<TimePoint> troubled;    // first bad look of the ready instance since a good one
 };
 
 inline WorldInstance* find(World& world, Generation generation) {

@@ -15,7 +15,9 @@ struct HeldInstance {
     std::optional<runtime::InstanceHandle> handle;
     std::vector<std::string> models;  // it lists
     bool models_known = true;
-    std::string loading_line;
+    std::string loading_line;  // the newest that was seen
+    std::optional<double> told_share;
+    TimePoint next_progress_look{};
     std::optional<Bytes> gpu_free_before;  // its start
 };
 

@@ -54,10 +54,13 @@ struct OperationError {
     std::string detail;  // sentence
     std::string remedy;
     std::string log_excerpt;
+    std::string failure{};     // id in data/failures.json; empty: not one nova knows
+    std::string confidence{};  // high, medium or low, when it is one
 };
 
 struct Operation {
     OperationId id;
+    SlotName slot{"local"};
     std::string kind;    // start, stop, switch, restart, recover
     std::string target;  // "llamacpp SmolLM2-135M"
     std::string actor;   // "cli", "api", "auto-restart"

@@ -8,7 +8,7 @@
 #include <boost/asio/io_context.hpp>
 #include <fmt/format.h>
 
-#include "lifecycle/sim_machine.hpp"
+#include "lifecycle/sim_engine.hpp"
 #include "lifecycle/sim_memory.hpp"
 
 namespace nova::lifecycle {
@@ -35,6 +35,9 @@ public:
         co_return;
     }
 
+    TrafficActivity activity(const UpstreamId&) const override { return now; }
+
+    TrafficActivity now;
     SlotView last;
     std::vector<std::string> history;
     Milliseconds request_takes{5};
@@ -68,7 +71,10 @@ public:
     }
 
     Task<Result<std::optional<store::OperationRow>>> operation(OperationId id) override {
-        return inner_.operation(std::move(id));
+        if (operation_away) {
+            co_return fail(ErrorCode::unavailable, "The store is away.");
+        }
+        co_return co_await inner_.operation(std::move(id));
     }
 
     Task<Result<std::vector<store::EventRow>>>
@@ -79,6 +85,7 @@ public:
     Task<Result<std::size_t>> prune(WallTime before) override { return inner_.prune(before); }
 
     bool away = false;
+    bool operation_away = false;
 
 private:
     store::MemoryStore inner_;
@@ -99,10 +106,11 @@ struct Nova {
     TaskGroup tasks;
 
     Nova(
-        asio::io_context& context, VirtualClock& time, SimMachine& machine, store::StateStore& store
+        asio::io_context& context, VirtualClock& time, SimMachine& machine,
+        store::StateStore& store, LifecyclePolicy policy = {}
     )
         : io{context}, clock{time}, runtime{machine, time}, engine{machine, time}, weights{time},
-          traffic{time}, controller{context.get_executor(), ports(store), options()},
+          traffic{time}, controller{context.get_executor(), ports(store), options(policy)},
           tasks{context.get_executor()} {
         tasks.spawn("controller", controller.run());
     }
@@ -135,10 +143,8 @@ struct Nova {
         };
     }
 
-    static ControllerOptions options() {
-        ControllerOptions options;
-        options.install = {"sim"};
-        return options;
+    static ControllerOptions options(const LifecyclePolicy& policy) {
+        return {.install = {"sim"}, .policy = policy};
     }
 
     static Result<Plan> plan(
@@ -157,6 +163,8 @@ struct Nova {
         plan.models = spec.engine.value == "many" ? engine::ModelsPerInstance::many
                                                   : engine::ModelsPerInstance::one;
         plan.api_base = "/v1";
+        plan.loading_progress = {"load_tensors"};
+        plan.probe.probe.counters_path = "/metrics";
         return plan;
     }
 

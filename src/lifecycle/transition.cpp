@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "lifecycle/supervision.hpp"
 #include "lifecycle/transition_machine.hpp"
 
 namespace nova::lifecycle {
@@ -27,7 +28,7 @@ void Machine::check_deadlines() {
         return;
     }
     if (!s_.running->ready && now_ >= s_.running->start_deadline) {
-        break_instance(start_timeout());
+        break_instance(not_ready_in_time(*s_.running, now_));
     }
     if (s_.busy == Work::load && now_ >= s_.load_deadline && !s_.cancelling) {
         cancel_work();
@@ -40,7 +41,7 @@ bool Machine::has_to_go() const {
     const Running& running = *s_.running;
     const auto wanted = goal();
     // While waiting to try again, or given up, nothing is kept that is not what was asked for.
-    if (running.broken || running.gone || !wanted || waiting_to_retry()) {
+    if (running.broken || running.gone || !wanted || s_.parking || waiting_to_retry()) {
         return true;
     }
     if (wanted->host == running.target.host) {
@@ -63,6 +64,7 @@ void Machine::decide() {
     steer_preparation();
     steer_probe();
     steer_candidate_probe();
+    steer_use();
     s_.phase = phase_now();
 }
 
@@ -151,7 +153,7 @@ void Machine::start_instance(const Target& target) {
     s_.running = Running{
         .target = target, .generation = generation, .loaded = {}, .unused = {}, .broken = {}
     };
-    s_.strikes = 0;
+    good_look();
     begin(Work::start, Start{.target = target, .generation = generation}, generation);
 }
 
@@ -172,6 +174,8 @@ void Machine::bring_up(const Target& target) {
         if (running.target.spec == target.spec || s_.prepared == target.spec) {
             s_.loading = target;
             s_.load_deadline = now_ + running.start_limit;
+            running.progressed_at.reset();
+            running.progress.reset();
             begin(
                 Work::load, Load{.target = target, .generation = running.generation},
                 running.generation
@@ -221,7 +225,7 @@ Phase Machine::phase_now() const {
     }
     if (!s_.running) {
         if (!goal()) {
-            return Phase::stopped;
+            return s_.parked && !s_.leaving ? Phase::parked : Phase::stopped;
         }
         if (s_.given_up) {
             return Phase::failed;
@@ -252,6 +256,7 @@ BackendState after_restart(const BackendState& recorded) {
     fresh.last_good = recorded.last_good;
     fresh.wish = recorded.wish;
     fresh.counter = recorded.counter;
+    fresh.parked = recorded.parked;
     return fresh;
 }
 
@@ -265,6 +270,10 @@ std::optional<TimePoint> next_wake(const BackendState& s, const LifecyclePolicy&
     }
     if (s.retry_at && !s.running) {
         consider(*s.retry_at);
+    }
+    if (policy.idle_unload.count() > 0 && s.phase == Phase::ready && s.busy == Work::none &&
+        !s.wish) {
+        consider(s.next_use_look_at);
     }
     // While strays are swept the phase does not say whether the adopted one has to go.
     const bool unwanted =

@@ -35,6 +35,8 @@
 // - The same host wanted again while draining opens again without a restart. An instance of many
 //   models changes its model by load ─► publish, without closing.
 // - Roll-back and cancel rewrite `desired` in the step that gives the outcome.
+// - Idle for long enough: closed ─► drained for a second ─► nobody inside: `parked`, stopped. What
+//   is wanted stays; a request or a start takes the fact away. Somebody inside: opened again.
 // - Stopping never ends by failing: it is tried again with force until the instance is gone.
 #pragma once
 
@@ -120,6 +122,11 @@ struct OpenOperation {
     WishKind kind = WishKind::start;
 };
 
+// Has anybody asked for something since the last look? Answered by UseSeen.
+struct LookForUse {
+    Generation generation;
+};
+
 struct FinishOperation {
     Generation generation;
     OperationState outcome = OperationState::succeeded;
@@ -128,9 +135,10 @@ struct FinishOperation {
 
 using Effect = std::variant<
     ListOwned, SweepStrays, Prepare, CancelPreparation, Admit, Start, Probe, Load, Unload,
-    PublishOpen, PublishClosed, Drain, Cut, Stop, CancelWork, OpenOperation, FinishOperation>;
+    PublishOpen, PublishClosed, Drain, Cut, Stop, CancelWork, OpenOperation, FinishOperation,
+    LookForUse>;
 
-// Mistakes for tests: each has to be found by the explorer.
+// Mistakes for tests: each has to be found by the explorer or by the simulation.
 enum class PlantedBug : std::uint8_t {
     none,
     stop_without_drain,
@@ -147,6 +155,26 @@ enum class PlantedBug : std::uint8_t {
     old_side_stopped_without_drain,
     failed_candidate_forgotten,
     failed_candidate_closes_the_old_side,
+    parks_with_lease,
+    strike_despite_work,
+    wake_lost,
+    // Found by nova-sim: of the machine,
+    strikes_never_forgotten,
+    no_back_off,
+    cancel_keeps_desired,
+    roll_back_keeps_desired,
+    drain_forgets_cut,
+    strays_left,
+    outcome_twice,
+    // of the controller,
+    outcome_beside_record,
+    events_before_commit,
+    accepted_before_commit,
+    record_forgets_wish,
+    spawn_before_intent,
+    // of the gateway that the simulation puts around it.
+    one_acknowledgement,
+    lease_not_taken,
 };
 
 // contract.md 4; each a setting.
@@ -158,6 +186,14 @@ struct LifecyclePolicy {
     std::chrono::nanoseconds retry_pause = std::chrono::seconds{1};
     std::chrono::nanoseconds forget_after = std::chrono::minutes{5};
     std::uint32_t strikes = 3;
+    // Without progress for this long a load has stalled; never before its start limit.
+    std::chrono::nanoseconds stall_limit = std::chrono::seconds{60};
+    std::chrono::nanoseconds probe_limit = std::chrono::seconds{5};
+    std::chrono::nanoseconds busy_doubt = std::chrono::minutes{10};  // decisions.md 2.24
+    std::chrono::nanoseconds canary_interval{};                      // zero: off
+    std::chrono::nanoseconds canary_limit = std::chrono::seconds{30};
+    std::chrono::nanoseconds idle_unload{};  // zero: off
+    std::chrono::nanoseconds idle_look = std::chrono::seconds{10};
     std::chrono::nanoseconds backoff_unit = std::chrono::seconds{1};  // tests shorten it
     PlantedBug bug = PlantedBug::none;
 };

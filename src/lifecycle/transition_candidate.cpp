@@ -2,6 +2,7 @@
 // traffic over by one publication, and the old side leaves.
 #include <utility>
 
+#include "lifecycle/supervision.hpp"
 #include "lifecycle/transition_machine.hpp"
 
 namespace nova::lifecycle {
@@ -55,7 +56,7 @@ void Machine::sort_instances() {
         s_.running = std::exchange(s_.candidate, std::nullopt);
         s_.probing = s_.running->probed ? std::optional{s_.running->generation} : std::nullopt;
         s_.next_probe_at = now_;
-        s_.strikes = 0;
+        good_look();
         return;
     }
     const bool well = s_.retiring && !s_.retiring->broken && s_.retiring->stop_failures == 0 &&
@@ -76,7 +77,7 @@ void Machine::sort_instances() {
 
 void Machine::check_candidate() {
     if (candidate_comes_up(s_) && now_ >= s_.candidate->start_deadline) {
-        s_.candidate->broken = start_timeout();
+        s_.candidate->broken = not_ready_in_time(*s_.candidate, now_);
     }
 }
 
@@ -153,6 +154,8 @@ bool Machine::work_on_candidate() {
         policy_.bug != PlantedBug::candidate_open_before_loaded) {
         s_.loading = wanted;
         s_.load_deadline = now_ + candidate.start_limit;
+        candidate.progressed_at.reset();
+        candidate.progress.reset();
         begin(
             Work::load, Load{.target = wanted, .generation = candidate.generation},
             candidate.generation
@@ -167,7 +170,7 @@ bool Machine::work_on_candidate() {
 // touched before the publication was acknowledged.
 void Machine::move_traffic(const Target& target) {
     s_.retiring = std::exchange(s_.running, std::exchange(s_.candidate, std::nullopt));
-    s_.strikes = 0;
+    good_look();
     s_.next_probe_at = now_ + policy_.probe_interval;
     s_.ready_since.reset();
     s_.published = {};
@@ -184,18 +187,23 @@ void Machine::move_traffic(const Target& target) {
 void Machine::take_away(const Running& one) {
     const bool hasty = policy_.bug == PlantedBug::stop_without_drain ||
                        (policy_.bug == PlantedBug::old_side_stopped_without_drain && s_.retiring);
+    const bool own = instance_is(one.generation);
     if (!one.drained && !one.gone && !hasty) {
+        s_.brief_drain = false;
+        const TimePoint deadline = own ? drain_deadline() : now_ + policy_.drain;
         begin(
-            Work::drain, Drain{.generation = one.generation, .deadline = now_ + policy_.drain},
-            one.generation
+            Work::drain, Drain{.generation = one.generation, .deadline = deadline}, one.generation
         );
         return;
+    }
+    if (own) {
+        park();
     }
     begin(
         Work::stop,
         Stop{
             .generation = one.generation,
-            .force = one.stop_failures > 0,
+            .force = one.stop_failures > 0 || one.hung,
             .why = one.broken ? Stop::Why::broken : Stop::Why::not_wanted
         },
         one.generation

@@ -32,7 +32,7 @@ void Explorer::visit(Node node, std::string label) {
         outcome_ = std::move(node);
         return;
     }
-    if (seen_.insert(key_of(node)).second) {
+    if (seen_.insert(full_key(node)).second) {
         origins_.push_back({current_, std::move(label)});
         queue_.emplace_back(std::move(node), origins_.size() - 1);
     }
@@ -47,6 +47,10 @@ void Explorer::apply(Node node, const Event& event, std::string label) {
         register_effect(node, effect);
     }
     check_state(before, event, node);
+    note_trouble(before, event, node);
+    for (const auto& [holds, invariant] : supervision_checks(before, event, node)) {
+        check(holds, invariant);
+    }
     visit(std::move(node), std::move(label));
 }
 
@@ -130,16 +134,24 @@ TEST(TransitionExplore, KeepsEveryPromiseWhileTwoEnginesRunBesideEachOther) {
     EXPECT_GT(explorer.states(), 1000U);
 }
 
+TEST(TransitionExplore, KeepsEveryPromiseOfOneEngineThatIsParkedAndDoubted) {
+    Explorer explorer{PlantedBug::none, {"", "A"}, nearest(), Supervised::yes};
+    explorer.run();
+    print(explorer, "{nothing, A} supervised");
+    EXPECT_GT(explorer.checked().at("parked only with traffic closed and nobody inside"), 0U);
+}
+
 struct Planted {
     PlantedBug bug;
     std::string name;
     std::string first{};
+    Supervised supervised = Supervised::no;
 };
 
 class TransitionExploreBug : public testing::TestWithParam<Planted> {};
 
 TEST_P(TransitionExploreBug, IsCaught) {
-    Explorer explorer{GetParam().bug, {"", "A", "B"}};
+    Explorer explorer{GetParam().bug, {"", "A", "B"}, kAll, GetParam().supervised};
     explorer.run(GetParam().first);
     ASSERT_FALSE(explorer.violations().empty());
     for (const auto& [invariant, trace] : explorer.violations()) {
@@ -168,7 +180,10 @@ INSTANTIATE_TEST_SUITE_P(
         Planted{PlantedBug::failed_candidate_forgotten, "FailedCandidateForgotten", "A"},
         Planted{
             PlantedBug::failed_candidate_closes_the_old_side, "FailedCandidateClosesTheOldSide", "A"
-        }
+        },
+        Planted{PlantedBug::parks_with_lease, "ParksWithLease", {}, Supervised::yes},
+        Planted{PlantedBug::strike_despite_work, "StrikeDespiteWork", {}, Supervised::yes},
+        Planted{PlantedBug::wake_lost, "WakeLost", {}, Supervised::yes}
     ),
     [](const auto& row) { return row.param.name; }
 );

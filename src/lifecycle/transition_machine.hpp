@@ -10,8 +10,6 @@
 
 namespace nova::lifecycle {
 
-Failure start_timeout();
-Failure unresponsive();
 // A candidate that is on its way: probes and its start limit are due.
 bool candidate_comes_up(const BackendState& state);
 
@@ -45,6 +43,8 @@ public:
     void fold(const Stopped& event);
     void fold(const StopFailed& event);
     void fold(const Tick& event);
+    void fold(const UseSeen& event);
+    void fold(const Woken& event);
 
     void check_deadlines();
     void decide();
@@ -58,7 +58,9 @@ private:
         return s_.running && s_.running->generation == generation;
     }
 
-    std::optional<Target> goal() const { return s_.leaving ? std::nullopt : s_.desired; }
+    std::optional<Target> goal() const {
+        return s_.leaving || s_.parked ? std::nullopt : s_.desired;
+    }
 
     bool serving() const { return s_.running && s_.running->ready && s_.traffic == Traffic::open; }
 
@@ -130,6 +132,14 @@ private:
     void take_away(const Running& one);
     void fold_candidate_probe(Probed::Verdict verdict);
     void candidate_stopped(const Running& was, const std::optional<Failure>& reading);
+
+    // ---- supervision.cpp
+    void good_look();
+    void bad_look(bool worked);
+    void steer_use();
+    TimePoint drain_deadline();
+    bool still_used();
+    void park();
 
     BackendState s_;
     TimePoint now_;
