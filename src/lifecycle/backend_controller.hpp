@@ -47,7 +47,7 @@ struct ControllerOptions {
     SlotName slot{"local"};
     LifecyclePolicy policy{};
     // Simulations look on: the state before, what happened, what was decided.
-    std::function<void(const BackendState&, const Event&, const Step&)> on_step;
+    std::function<void(const BackendState&, const Event&, const Step&)> on_step{};
 };
 
 // decisions.md 1.8. at_once leaves everything as it is, as a kill would.
