@@ -63,7 +63,7 @@ struct LogsOptions {
 };
 
 struct ExplainOptions {
-    std::string file;  // "-": standard input
+    std::string file{};  // "-": standard input
     std::string engine{};
     std::optional<int> exit_code{};
     std::optional<int> exit_signal{};

@@ -188,7 +188,7 @@ TEST_F(DataPlaneTest, TheActivityOfAnUpstreamIsTheSumOverTheWorkers) {
         (void)co_await exchange.respond(200, "text/plain", std::string(1000, 'x'));
     });
     run([&]() -> Task<void> {
-        TrafficBridge bridge{plane_};
+        TrafficBridge bridge{plane_, [](const std::string&) { return false; }};
         lifecycle::SlotView view;
         view.slot = SlotName{"local"};
         view.open = lifecycle::UpstreamView{};
@@ -227,7 +227,7 @@ TEST_F(DataPlaneTest, TheActivityOfAnUpstreamIsTheSumOverTheWorkers) {
 
 TEST_F(DataPlaneTest, ALoadThatIsMeasuredIsPublishedWithItsEta) {
     run([&]() -> Task<void> {
-        TrafficBridge bridge{plane_};
+        TrafficBridge bridge{plane_, [](const std::string&) { return false; }};
         lifecycle::SlotView view;
         view.known_models = {"m"};
         view.slot = SlotName{"local"};

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <deque>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <set>
@@ -12,50 +11,17 @@
 
 #include <boost/asio/steady_timer.hpp>
 
-#include "core/log.hpp"
 #include "core/task_group.hpp"
 #include "lifecycle/backend_control.hpp"
 #include "lifecycle/backend_record.hpp"
+#include "lifecycle/controller_ports.hpp"
 #include "lifecycle/failure_reading.hpp"
 #include "lifecycle/held_instance.hpp"
 #include "lifecycle/lane.hpp"
-#include "lifecycle/memory_port.hpp"
-#include "lifecycle/ports.hpp"
 #include "lifecycle/rate_window.hpp"
 #include "lifecycle/supervision.hpp"
-#include "lifecycle/transition.hpp"
-#include "store/state_store.hpp"
 
 namespace nova::lifecycle {
-
-// All of it must outlive the controller.
-struct ControllerPorts {
-    DriverTable drivers;
-    std::vector<runtime::RuntimeKind> kinds;  // whose instances are looked for after a start
-    EngineClient& client;
-    Weights& weights;
-    TrafficPort& traffic;
-    Planner planner;
-    // Error unprocessable: no engine of that name.
-    std::function<Result<engine::ModelsPerInstance>(const EngineName&)> models_of;
-    store::StateStore& store;
-    Clock& clock;
-    Log& log;
-    EventFeed& feed;
-    MemoryPort* memory = nullptr;  // none: never two instances
-};
-
-struct ControllerOptions {
-    InstallId install;
-    SlotName slot{"local"};
-    LifecyclePolicy policy{};
-    Strategy strategy = Strategy::automatic;  // of wishes that name none
-    // Simulations look on: the state before, what happened, what was decided.
-    std::function<void(const BackendState&, const Event&, const Step&)> on_step{};
-};
-
-// decisions.md 1.8. at_once leaves everything as it is, as a kill would.
-enum class Leave : std::uint8_t { stop, keep, at_once };
 
 // Single-threaded: every member on the executor's thread.
 class BackendController final : public BackendControl {

@@ -93,6 +93,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.give(b'{"errors":[{"code":"MANIFEST_UNKNOWN"}]}', 404)
         elif "/manifests/" in path:
             self.give(json.dumps(manifest).encode())
+        elif "/blobs/" in path and self.command == "GET":
+            # As the real registry: another host name gives the bytes, and Ollama insists on one.
+            port = self.hub.server.server_address[1]
+            self.give(b"", 307, {"Location": f"http://localhost:{port}/given/{path[-64:]}"})
         elif path.endswith(digest):
             self.give_file(config)
         else:

@@ -13,11 +13,11 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LIMIT_S = 90
-CGROUP_V1 = pathlib.Path("/sys/fs/cgroup/memory")
+CGROUPS = pathlib.Path("/sys/fs/cgroup")
 
 
 class Unavailable(Exception):
-    """This machine or user cannot be brought into that situation."""
+    """This kernel or user has no means to bring about that situation; nothing was tried."""
 
 
 @dataclasses.dataclass
@@ -104,60 +104,62 @@ def address_space(limit):
     return lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
 
-@contextlib.contextmanager
-def memory_cgroup(limit):
-    """A control group whose members get so many bytes; yields a preexec_fn that joins it."""
-    if (CGROUP_V1 / "memory.limit_in_bytes").exists():
-        folder, file = CGROUP_V1, "memory.limit_in_bytes"
-    else:
-        folder, file = pathlib.Path("/sys/fs/cgroup"), "memory.max"
-    group = folder / f"provoke-{os.getpid()}"
-    try:
-        group.mkdir()
-        (group / file).write_text(str(limit))
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            group.rmdir()
-        raise Unavailable(f"no memory control group can be made: {error}") from error
-
-    def join():
-        (group / "cgroup.procs").write_text(str(os.getpid()))
-
-    try:
-        yield join
-    finally:
-        until(lambda: not (group / "cgroup.procs").read_text(), "the group is empty", 20)
-        group.rmdir()
+def parent_group(controller):
+    """The folder in which root makes control groups that limit this; `Unavailable` without one."""
+    if os.geteuid() != 0:
+        raise Unavailable("only root makes control groups")
+    for folder in (CGROUPS / controller, CGROUPS):
+        if not (folder / "cgroup.procs").exists():
+            continue
+        if not os.access(folder, os.W_OK):
+            raise Unavailable(f"{folder} is mounted read-only")
+        if folder != CGROUPS:
+            return folder
+        if controller in (folder / "cgroup.controllers").read_text().split():
+            (folder / "cgroup.subtree_control").write_text(f"+{controller}")
+            return folder
+    raise Unavailable(f"no control group limits {controller} here")
 
 
 @contextlib.contextmanager
-def thread_limit(count):
-    """A control group of so many threads; yields a preexec_fn that joins it."""
-    parent = pathlib.Path("/sys/fs/cgroup/pids")
-    group = (parent if parent.exists() else pathlib.Path("/sys/fs/cgroup")) / (
-        f"provoke-{os.getpid()}")
+def control_group(controller, files, limit):
+    """A control group with that limit in the first of its files that exists; yields a preexec_fn.
+
+    Where the kernel offers such groups, a failure to make one is a failure of the case.
+    """
+    group = parent_group(controller) / f"provoke-{os.getpid()}"
+    group.mkdir()
     try:
-        group.mkdir()
-        (group / "pids.max").write_text(str(count))
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            group.rmdir()
-        raise Unavailable(f"no control group can be made: {error}") from error
-    try:
+        next(group / file for file in files if (group / file).exists()).write_text(str(limit))
         yield lambda: (group / "cgroup.procs").write_text(str(os.getpid()))
     finally:
         until(lambda: not (group / "cgroup.procs").read_text(), "the group is empty", 20)
         group.rmdir()
 
 
+def memory_cgroup(limit):
+    """A control group whose members get so many bytes."""
+    return control_group("memory", ("memory.limit_in_bytes", "memory.max"), limit)
+
+
+def thread_limit(count):
+    """A control group of so many threads."""
+    return control_group("pids", ("pids.max",), count)
+
+
+def may_mount():
+    """Whether this process has CAP_SYS_ADMIN."""
+    status = pathlib.Path("/proc/self/status").read_text()
+    return bool(int(re.search(r"^CapEff:\s*(\w+)", status, re.M)[1], 16) >> 21 & 1)
+
+
 @contextlib.contextmanager
 def small_disk(folder, size="8m"):
     """A file system of its own with little room."""
+    if not may_mount():
+        raise Unavailable("this user may mount nothing")
     folder.mkdir(parents=True, exist_ok=True)
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder],
-                          capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise Unavailable(f"nothing can be mounted: {done.stderr.strip()}")
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], check=True)
     try:
         yield folder
     finally:

@@ -213,7 +213,7 @@ Task<void> SimTraffic::cut(UpstreamId upstream) {
 }
 
 lifecycle::TrafficActivity SimTraffic::activity(const UpstreamId& upstream) const {
-    return {.leases = streams_on(upstream), .bytes = 0};
+    return {.leases = streams_on(upstream), .bytes = 0, .requests = 0, .last_use = {}};
 }
 
 // ---------------------------------------------------------------- clients
