@@ -12,7 +12,9 @@ from refusals import ROLLED_BACK, refused
 sys.path.insert(0, str(ROOT / "tests" / "scripts"))
 from provoke_failures import CASES  # noqa: E402
 
-START_LIMIT_S = 30
+START_LIMIT_S = 20
+STALL_LIMIT_S = 15  # shorter, so that the start limit decides how long both of them take
+PATIENCE_S = 90
 ARCHITECTURE = b"general.architecture" + b"\x08\0\0\0" + b"\x05\0\0\0\0\0\0\0"
 SOME = ("llamacpp-model-cut", "llamacpp-flag-unknown", "llamacpp-port-taken",
         "ollama-port-taken", "ollama-model-not-found")
@@ -23,8 +25,8 @@ import json, os, pathlib, signal, sys
 args = sys.argv[1:]
 odd = json.loads(pathlib.Path({folder!r}, "odd").read_text())
 if args[args.index("--ctx-size") + 1] == odd["context"]:
-    if odd["how"] == "never":
-        print("load_tensors: loading", flush=True)
+    if odd["how"] in ("stalls", "silent"):
+        print("load_tensors: loading" if odd["how"] == "stalls" else "hello", flush=True)
         signal.pause()
     args += ["--port", str(odd["port"])]
 os.environ["LD_LIBRARY_PATH"] = {engine!r}
@@ -48,7 +50,7 @@ def serving(tmp_path_factory):
     engines = root / "data" / "engines"
     engines.mkdir(parents=True)
     (engines / "llamacpp.json").write_text(json.dumps(spec))
-    env = {"NOVA_START_LIMIT_S": str(START_LIMIT_S)}
+    env = {"NOVA_START_LIMIT_S": str(START_LIMIT_S), "NOVA_STALL_LIMIT_S": str(STALL_LIMIT_S)}
     with Nova(root / "data", [folder], env) as nova:
         nova.start("llamacpp", "--model", model_path())
         yield nova, folder
@@ -61,7 +63,7 @@ def turn(folder, how, port=0, context="1024"):
 
 
 def runs(nova):
-    """The logs of all starts so far."""
+    """The logs of the starts so far, but for old ones that nova deleted."""
     return sorted(path.name for path in (nova.data / "logs").glob("local-*.log"))
 
 
@@ -75,7 +77,7 @@ def switched_back(nova, failure, words, *wish):
     done = nova.cli("switch", "llamacpp", "--model", *map(str, wish), "--wait", check=False)
     refused(done, ROLLED_BACK, words)
     assert "What ran before runs again." in done.stderr
-    document = nova.wait_state("ready", seconds=START_LIMIT_S)
+    document = nova.wait_state("ready", seconds=PATIENCE_S)
     assert (document["model"], document["backend"]) == (before["model"], before["backend"])
     assert nova.chat() == 200
     operation = newest_operation(nova)
@@ -91,9 +93,9 @@ def switched_back(nova, failure, words, *wish):
     nova.process.kill()
     nova.process.wait()
     nova.serve()
-    again = nova.wait_state("ready", seconds=START_LIMIT_S)
+    again = nova.wait_state("ready", seconds=PATIENCE_S)
     assert again["model"] == before["model"] and nova.chat() == 200
-    assert runs(nova) == starts, "something was started although what is wanted ran"
+    assert set(runs(nova)) <= set(starts), "something was started although what is wanted ran"
     assert newest_operation(nova)["id"] == operation["id"]
     assert len(nova.engine_pids()) == 1
     return error
@@ -134,10 +136,11 @@ def test_a_taken_port(serving):
     assert "let nova choose" in error["remedy"]
 
 
-def test_one_that_loads_for_ever(serving):
+@pytest.mark.parametrize("how,words", [("stalls", "no progress for"), ("silent", "start limit")])
+def test_one_that_loads_for_ever(serving, how, words):
     nova, folder = serving
-    turn(folder, "never")
-    _, seconds = timed(lambda: switched_back(nova, None, "start limit", model_path(), "--option",
+    turn(folder, how)
+    _, seconds = timed(lambda: switched_back(nova, None, words, model_path(), "--option",
                                              "context=1024"))
     assert seconds >= START_LIMIT_S
 

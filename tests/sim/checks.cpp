@@ -138,8 +138,10 @@ void judge_step(Life& life, const BackendState& before, const lifecycle::Step& s
             if (serving && state.traffic != Traffic::closed) {
                 world.violated("nothing is stopped before traffic is closed");
             }
-            if (serving && !state.running->broken && !state.leaving && !state.given_up &&
-                !state.retry_at && state.desired &&
+            // A stop that failed goes on though the wish came back to it: the engine was told to
+            // end.
+            if (serving && before.running->stop_failures == 0 && !state.running->broken &&
+                !state.leaving && !state.given_up && !state.retry_at && state.desired &&
                 state.desired->host == state.running->target.host) {
                 world.violated("what is wanted and well is not stopped");
             }
