@@ -12,13 +12,13 @@ import pytest
 from fake_llama import FakeLlama, write_gguf
 from nova_fixture import LONG, ROOT, Nova, engine_dir, model_path, timed, until
 
-INTERVAL_S = 2
+INTERVAL_S = 2 if LONG else 1
 STRIKES = 3
 # A look that began before the fault may still end well, and the last one has its own deadline.
 PROMISED_S = (STRIKES + 1) * INTERVAL_S + INTERVAL_S
 MARGIN_S = 30
 QUICK = {"NOVA_PROBE_INTERVAL_S": str(INTERVAL_S), "NOVA_PROBE_STRIKES": str(STRIKES)}
-BUSY_S = 180 if LONG else 2 * PROMISED_S
+BUSY_S = 180 if LONG else 1.5 * PROMISED_S
 
 
 def engine_data(data, **changes):
@@ -140,7 +140,7 @@ def loading(tmp_path, **limits):
 
 
 def test_a_long_load_with_progress_succeeds(tmp_path, llama, model):
-    takes, start, stall = (240, 120, 60) if LONG else (20, 5, 15)
+    takes, start, stall = (240, 120, 60) if LONG else (8, 5, 6)
     llama.turn(load_bytes=240_000_000, load_mb_per_s=240 / takes)
     env = loading(tmp_path, start=start, stall=stall)
     with Nova(tmp_path / "data", [llama.folder], env=env) as nova:
