@@ -322,13 +322,14 @@ TEST_F(WorkerTest, AfterInstallNobodyEntersAndTheLastLeaseTells) {
 }
 
 TEST_F(WorkerTest, AnUpstreamOpenedAgainBeforeItsLastLeaseEndedTakesRequests) {
-    bool finish = false;
-    on_chat([&](net::Exchange& exchange) -> Task<void> {
+    // Outlives the test: the server is stopped after its body.
+    const auto finish = std::make_shared<bool>(false);
+    on_chat([this, finish](net::Exchange& exchange) -> Task<void> {
         (void)co_await exchange.read_body(1U << 20U);
         const std::vector<net::HeaderView> headers{{"Content-Type", "text/event-stream"}};
         exchange.begin(200, headers, std::nullopt);
         (void)co_await exchange.write("data: 1\n\n");
-        while (!finish) {
+        while (!*finish) {
             co_await clock_.sleep_for(2ms);
         }
         (void)co_await exchange.end();
@@ -341,7 +342,7 @@ TEST_F(WorkerTest, AnUpstreamOpenedAgainBeforeItsLastLeaseEndedTakesRequests) {
         auto two = co_await send_chat(std::string{kBody});
         const std::string answer = co_await read_until(*two, "data: 1");
         EXPECT_NE(answer.find(" 200 "), std::string::npos) << answer;
-        finish = true;
+        *finish = true;
         one->close();
         two->close();
     });

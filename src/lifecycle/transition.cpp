@@ -236,7 +236,8 @@ Phase Machine::phase_now() const {
         return serving() ? Phase::ready : Phase::starting;
     }
     const bool closing = s_.traffic != Traffic::closed || !s_.running->drained;
-    return closing && s_.busy != Work::stop ? Phase::draining : Phase::stopping;
+    const bool stops = s_.busy == Work::stop && s_.subject == s_.running->generation;
+    return closing && !stops ? Phase::draining : Phase::stopping;
 }
 
 Step transition(

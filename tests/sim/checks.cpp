@@ -25,7 +25,7 @@ UpstreamId upstream_of(Generation instance) {
 }
 
 const Running* instance_of(const BackendState& state, Generation generation) {
-    for (const auto* instance : {&state.running, &state.candidate}) {
+    for (const auto* instance : {&state.running, &state.candidate, &state.retiring}) {
         if (*instance && (*instance)->generation == generation) {
             return &**instance;
         }
@@ -61,7 +61,7 @@ void check_traffic(World& world, const Life& life) {
 
 void check_engines(World& world, const Life& life) {
     const BackendState& state = life.state();
-    if (state.listed && !state.strays && !state.running && !state.candidate &&
+    if (state.listed && !state.strays && !state.running && !state.candidate && !state.retiring &&
         state.busy == Work::none && world.alive() > 0) {
         world.violated("what runs is known");
     }
@@ -150,7 +150,7 @@ void judge_step(Life& life, const BackendState& before, const lifecycle::Step& s
 }
 
 void judge_spawn(World& world, Life& life, Generation instance) {
-    const std::size_t allowed = life.state().candidate ? 1 : 0;
+    const std::size_t allowed = life.state().candidate && life.memory.admitted_last ? 1 : 0;
     if (world.alive() > allowed) {
         world.violated("never two engines at once");
     }
@@ -167,8 +167,13 @@ void judge_admission(Life& life, const UpstreamId& upstream) {
     if (state.traffic == Traffic::closed) {
         life.world.violated("no request is admitted after draining was announced");
     }
-    if (!serves(state.running) && !serves(state.candidate)) {
+    if (!serves(state.running) && !serves(state.retiring)) {
         life.world.violated("requests go to what runs only");
+    }
+    const bool moved = state.traffic == Traffic::open && !life.traffic.publishing() &&
+                       state.busy != Work::publish_open;
+    if (moved && serves(state.retiring)) {
+        life.world.violated("no request is admitted to the old side after the move");
     }
 }
 
@@ -191,7 +196,7 @@ bool converged(const World& world) {
     const Life& life = *world.life;
     const BackendState& state = life.state();
     if (!world.ledger.settled() || state.wish || state.busy != Work::none || state.preparing ||
-        state.candidate || !state.listed) {
+        state.candidate || state.retiring || !state.listed) {
         return false;
     }
     if (!state.desired) {

@@ -144,4 +144,17 @@ SimWeights::ensure(engine::BackendSpec spec, runtime::ProgressSink progress) {
     co_return engine::ResolvedModel{.id = spec.model, .path = "/m", .size = {2}};
 }
 
+Task<lifecycle::MemoryAnswer>
+SimMemory::admits(engine::BackendSpec /*spec*/, engine::ResolvedModel /*model*/) {
+    World& world = life_.world;
+    const Mishap mishap = co_await world.cross(life_, "memory.admits");
+    if (mishap == Mishap::hangs) {
+        co_await world.clock.sleep_for(seconds{60});
+    }
+    admitted_last = mishap == Mishap::none && world.rng.below(2) == 0;
+    co_return lifecycle::MemoryAnswer{
+        .admits = admitted_last, .why = admitted_last ? "there is room" : "there is no room"
+    };
+}
+
 }  // namespace nova::sim

@@ -39,7 +39,7 @@ Task<void> LifeClock::sleep_until(TimePoint time) {
 
 Life::Life(World& around, std::uint64_t its_number)
     : world{around}, number{its_number}, clock_{*this}, runtime{*this}, engine{*this},
-      weights{*this}, store{*this}, traffic{*this},
+      weights{*this}, memory{*this}, store{*this}, traffic{*this},
       controller{world.io.get_executor(), ports(), options()}, tasks_{world.io.get_executor()},
       users_{world.io.get_executor()} {
     feed_.subscribe([this](const lifecycle::FeedEvent& event) {
@@ -146,7 +146,8 @@ lifecycle::ControllerPorts Life::ports() {
         .store = store,
         .clock = clock_,
         .log = log_,
-        .feed = feed_
+        .feed = feed_,
+        .memory = &memory,
     };
 }
 

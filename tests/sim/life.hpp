@@ -65,6 +65,7 @@ public:
     SimRuntime runtime;
     SimEngine engine;
     SimWeights weights;
+    SimMemory memory;
     SimStore store;
     SimTraffic traffic;
     lifecycle::BackendController controller;

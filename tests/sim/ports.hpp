@@ -8,6 +8,7 @@
 
 #include "core/gate.hpp"
 #include "gateway/routing_table.hpp"
+#include "lifecycle/memory_port.hpp"
 #include "lifecycle/ports.hpp"
 #include "store/state_store.hpp"
 #include "world.hpp"
@@ -67,6 +68,20 @@ public:
 
     Task<Result<engine::ResolvedModel>>
     ensure(engine::BackendSpec spec, runtime::ProgressSink progress) override;
+
+private:
+    Life& life_;
+};
+
+// Room for two at times.
+class SimMemory final : public lifecycle::MemoryPort {
+public:
+    explicit SimMemory(Life& life) : life_{life} {}
+
+    Task<lifecycle::MemoryAnswer>
+    admits(engine::BackendSpec spec, engine::ResolvedModel model) override;
+
+    bool admitted_last = false;
 
 private:
     Life& life_;
