@@ -325,7 +325,8 @@ Task<Event> BackendController::probe(Generation generation) {
     const TimePoint began = ports_.clock.now();
     const ProbeTarget target = (*one->plan)->probe;
     // With the counters' third a look ends before the next one is due.
-    const auto limit = std::min(options_.policy.probe_limit, options_.policy.probe_interval * 2 / 3);
+    const auto limit =
+        std::min(options_.policy.probe_limit, options_.policy.probe_interval * 2 / 3);
     const ProbeResult answer = co_await ports_.client.probe(target, within(limit));
     switch (answer.verdict) {
     case ProbeResult::Verdict::ready:

@@ -54,9 +54,8 @@ Task<Footprint> BackendController::footprint(Generation generation) {
     if (one != nullptr && one->plan && *one->plan &&
         !(*one->plan)->probe.probe.counters_path.empty()) {
         const ProbeTarget target = (*one->plan)->probe;
-        const auto limit = std::min<std::chrono::nanoseconds>(
-            kCountersLimit, options_.policy.probe_interval / 3
-        );
+        const auto limit =
+            std::min<std::chrono::nanoseconds>(kCountersLimit, options_.policy.probe_interval / 3);
         print.counters = co_await ports_.client.counters(target, within(limit));
     }
     co_return print;
