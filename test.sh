@@ -9,8 +9,10 @@ usage() {
 usage: ./test.sh [fast|nightly]
 
   fast      style and unit tests (ASan, UBSan)
-            without a word: also TSan, the release build, the fake engine, real engines and clients
-  nightly   long variants too (NOVA_LONG=1), and each fuzz target for NOVA_FUZZ_SECONDS (300)
+            without a word: also TSan, the simulation, the release build, the fake engine, real
+            engines and clients
+  nightly   long variants too (NOVA_LONG=1; 100,000 seeds of the simulation), and each fuzz target
+            for NOVA_FUZZ_SECONDS (300)
 
 Results lie in build/results, one log and JUnit file for each leg.
 TEXT
@@ -156,6 +158,26 @@ tsan() {
     return "$code"
 }
 
+# Hostile worlds in virtual time; each call failing in turn; the mistakes planted on purpose.
+sim() {
+    local run code=0 count=2000 seconds=60 program=build/sim/tests/sim/nova-sim runs
+    if [[ -n ${NOVA_LONG:-} ]]; then
+        count=100000 seconds=5400
+    fi
+    build sim nova-sim
+    runs=("--count $count --seconds $seconds --minimise" --fail-effects '--bugs --count 2000')
+    for run in "${runs[@]}"; do
+        # shellcheck disable=SC2086  # several words
+        if "$program" $run; then
+            printf '1 0\n' >>"$out/counts"
+        else
+            printf '0 1\n' >>"$out/counts"
+            code=1
+        fi
+    done
+    return "$code"
+}
+
 release() {
     build release
     [[ -x build/release/nova ]]
@@ -197,7 +219,8 @@ bench() {
     tools=$(tools/bench_tools.sh)
     eval "$tools"
     python3 bench/overhead.py --runs "${NOVA_BENCH_RUNS:-7}" --at-most 1.3 2>/dev/null
-    printf '1 0\n' >"$out/counts"
+    python3 bench/instructions.py --nginx --unary-at-most 26000 --chunk-at-most 800 2>/dev/null
+    printf '2 0\n' >"$out/counts"
 }
 
 main() {
@@ -219,12 +242,17 @@ main() {
         export NOVA_LONG=1
     fi
     say packages
-    tools/packages.sh build test
+    if [[ $mode == nightly ]]; then
+        tools/packages.sh build test bench
+    else
+        tools/packages.sh build test
+    fi
     leg style style
     leg unit unit
     if [[ $mode != fast ]]; then
         leg fake fake_engine
         leg tsan tsan
+        leg sim sim
         leg release release
         leg engines engines
         leg clients clients

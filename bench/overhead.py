@@ -90,11 +90,15 @@ class Server:
             self.process.wait()
 
 
-def start_nginx(folder: pathlib.Path, port: int, upstream: int, workers: int) -> Server:
+def start_nginx(
+    folder: pathlib.Path, port: int, upstream: int, workers: int, prefix: list[str] | None = None
+) -> Server:
+    """workers = 0: one process alone, without a master. prefix: a program that runs it."""
     configuration = folder / "nginx.conf"
+    processes = f"worker_processes {workers}" if workers else "master_process off"
     configuration.write_text(
         f"""
-worker_processes {workers};
+{processes};
 daemon off;
 pid {folder}/nginx.pid;
 error_log {folder}/nginx.log warn;
@@ -121,19 +125,22 @@ http {{
 }}
 """
     )
-    return Server([shutil.which("nginx") or "/usr/sbin/nginx", "-c", str(configuration)])
+    nginx = shutil.which("nginx") or "/usr/sbin/nginx"
+    return Server([*(prefix or []), nginx, "-c", str(configuration)])
 
 
 def start_nova(
-    nova: str, folder: pathlib.Path, port: int, upstream: int, workers: int
+    nova: str, folder: pathlib.Path, port: int, upstream: int, workers: int,
+    prefix: list[str] | None = None,
 ) -> Server:
     control = free_port()
     server = Server(
-        [nova, "serve", "--data-dir", str(folder), "--gateway-listen", f"{HOST}:{port}",
-         "--control-listen", f"{HOST}:{control}", "--workers", str(workers)],
+        [*(prefix or []), nova, "serve", "--data-dir", str(folder),
+         "--gateway-listen", f"{HOST}:{port}", "--control-listen", f"{HOST}:{control}",
+         "--workers", str(workers)],
         stderr=open(folder.parent / "nova.log", "w"),
     )
-    wait_until_answers(f"http://{HOST}:{port}/health/live")
+    wait_until_answers(f"http://{HOST}:{port}/health/live", 60)
     subprocess.run(
         [nova, "start", "custom", "--url", f"http://{HOST}:{upstream}/v1", "--model", MODEL,
          "--wait", "--data-dir", str(folder)],

@@ -14,6 +14,7 @@
 
 #include "app/commands.hpp"
 #include "config/boot_config.hpp"
+#include "lifecycle/slots.hpp"
 
 namespace nova::app {
 namespace {
@@ -28,11 +29,12 @@ struct Parsed {
     std::string config_file;
     StartOptions start;
     StartOptions custom;
-    WaitOptions stop;
+    StopOptions stop;
     ChatOptions chat;
     std::vector<std::string> prompt;
     LogsOptions logs;
     UpOptions up;
+    ExplainOptions explain;
     std::uint64_t since = 0;
     unsigned limit = 20;
     std::string operation;
@@ -113,6 +115,16 @@ void add_wait_options(CLI::App& command, WaitOptions& waiting) {
         ->capture_default_str();
 }
 
+void add_slot_option(CLI::App& command, std::string& slot) {
+    const std::vector<std::string> names{lifecycle::kSlots.begin(), lifecycle::kSlots.end()};
+    command
+        .add_option(
+            "--slot", slot, "local: the chat backend; embed: a small model for embeddings beside it"
+        )
+        ->type_name("SLOT")
+        ->check(CLI::IsMember(names));
+}
+
 void add_start_options(CLI::App& command, StartOptions& options) {
     command.add_option("engine", options.engine, "llamacpp, ollama, vllm, sglang or custom")
         ->required();
@@ -138,6 +150,13 @@ void add_start_options(CLI::App& command, StartOptions& options) {
         )
         ->type_name("V");
     command.add_option("--runtime", options.runtime, "auto, process, docker or external");
+    command
+        .add_option(
+            "--strategy", options.strategy,
+            "auto, drain (old one first) or blue-green (new one beside it); default: the setting"
+        )
+        ->check(CLI::IsMember({"auto", "drain", "blue-green"}));
+    add_slot_option(command, options.slot);
     add_wait_options(command, options.waiting);
 }
 
@@ -200,7 +219,8 @@ void add_backend_commands(CLI::App& app, Parsed& parsed) {
     CLI::App& start = add_command(
         app, parsed, "start", "Run an engine with a model",
         "nova start llamacpp --model ~/models/qwen.gguf --option context=4096 --wait\n"
-        "  nova start custom --url http://127.0.0.1:8000/v1 --auth-header @key.txt --wait",
+        "  nova start custom --url http://127.0.0.1:8000/v1 --auth-header @key.txt --wait\n"
+        "  nova start llamacpp --slot embed --model ~/models/nomic-embed-text.gguf --wait",
         [&parsed](CommandContext& context) { return start_command(context, parsed.start); }
     );
     start.add_option("--data-dir", parsed.client.data_dir, "data directory of that nova")
@@ -228,7 +248,8 @@ void add_backend_commands(CLI::App& app, Parsed& parsed) {
         [&parsed](CommandContext& context) { return stop_command(context, parsed.stop); }
     );
     add_client_options(stop, parsed);
-    add_wait_options(stop, parsed.stop);
+    add_slot_option(stop, parsed.stop.slot);
+    add_wait_options(stop, parsed.stop.waiting);
 
     CLI::App& operations = add_command(
         app, parsed, "operations", "Starts, stops and switches of the last 24 hours",
@@ -275,6 +296,7 @@ void add_watching_commands(CLI::App& app, Parsed& parsed) {
         ->check(CLI::Range(1, 5000))
         ->capture_default_str();
     logs.add_flag("--follow,-f", parsed.logs.follow, "go on with new lines");
+    add_slot_option(logs, parsed.logs.slot);
 
     CLI::App& events = add_command(
         app, parsed, "events", "What happens, as it happens", "nova events --json",
@@ -304,6 +326,19 @@ void add_machine_commands(CLI::App& app, Parsed& parsed) {
         [](CommandContext& context) { return doctor_command(context); }
     );
     add_client_options(doctor, parsed, false);
+    CLI::App& explain = add_command(
+        app, parsed, "explain", "What an engine's log says about why it failed",
+        "nova explain llama.log --engine llamacpp --exit-code 1",
+        [&parsed](CommandContext& context) { return explain_command(context, parsed.explain); }
+    );
+    explain.add_option("file", parsed.explain.file, "the log; - is standard input")->required();
+    explain.add_option("--engine", parsed.explain.engine, "llamacpp, ollama, vllm or sglang");
+    explain.add_option("--exit-code", parsed.explain.exit_code, "how it ended");
+    explain.add_option("--exit-signal", parsed.explain.exit_signal, "the signal that ended it");
+    explain.add_flag(
+        "--out-of-memory", parsed.explain.out_of_memory, "the kernel ended it for want of memory"
+    );
+    explain.add_flag("--json", parsed.client.json, "one JSON object on standard output");
     CLI::App& version = add_command(
         app, parsed, "version", "Which nova this is", "nova version --json",
         [](CommandContext& context) { return version_command(context); }

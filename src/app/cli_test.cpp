@@ -55,6 +55,7 @@ public:
 
     // To be looked at before and after commands, never during one.
     recovery::FakeBackend backend;
+    recovery::FakeBackend embed;
 
     // An operation as the store has it.
     void put(const lifecycle::Operation& operation) {
@@ -105,6 +106,8 @@ private:
         .hardware = {hardware, hardware, hardware},
         .readiness = [] { return recovery::Readiness{}; },
         .version = "0.1.0",
+        .event_limits = {},
+        .embed = &embed,
     };
     net::RouteTable table_;
     net::HttpServer server_{context_.get_executor(), clock_, log_, table_, {},
@@ -165,6 +168,7 @@ TEST_F(CliTest, RefusesWrongUsageWithCodeTwo) {
         {"start"},
         {"stop", "--frob"},
         {"logs", "--tail", "0"},
+        {"stop", "--slot", "draft"},
         {"stop", "--timeout", "soon"},
         {"cancel"},
     };
@@ -180,7 +184,7 @@ TEST_F(CliTest, RefusesWrongUsageWithCodeTwo) {
 TEST_F(CliTest, EveryCommandHelpsWithAnExample) {
     for (const char* command :
          {"up", "down", "serve", "status", "detect", "engines", "start", "stop", "switch",
-          "operations", "cancel", "chat", "logs", "events", "doctor", "version"}) {
+          "operations", "cancel", "chat", "logs", "events", "doctor", "explain", "version"}) {
         const Ran ran = run({command, "--help"}, false);
         EXPECT_EQ(ran.code, 0) << command;
         EXPECT_NE(ran.out.find("Example:\n  nova " + std::string{command}), std::string::npos)
@@ -228,6 +232,27 @@ TEST_F(CliTest, SendsWhatWasAskedFor) {
     EXPECT_EQ(nova.backend.wishes[0].actor, "cli");
     EXPECT_EQ(nova.backend.wishes[1].spec->auth_header_value.reveal(), "Bearer abc");
     EXPECT_FALSE(nova.backend.wishes[2].spec);
+}
+
+TEST_F(CliTest, ShowsAndAsksForTheEmbedSlot) {
+    ControlSide nova{folder_};
+    nova.embed.state.slot = SlotName{"embed"};
+    nova.embed.state.phase = lifecycle::Phase::stopped;
+    nova.embed.log = "of the other\n";
+    EXPECT_EQ(run({"status"}).out.find("embed"), std::string::npos) << "nobody uses it";
+    nova.embed.state.backend = "llamacpp";
+    nova.embed.state.model = "e";
+    nova.embed.state.phase = lifecycle::Phase::ready;
+    const Ran plain = run({"status"});
+    EXPECT_NE(plain.out.find("embed: llamacpp e: ready"), std::string::npos) << plain.out;
+    const Json json = Json::parse(run({"status", "--json"}).out);
+    EXPECT_EQ(json["slot"], "local");
+    EXPECT_EQ(json["slots"][1]["model"], "e");
+    EXPECT_EQ(run({"start", "llamacpp", "--model", "m", "--slot", "embed"}).code, 0);
+    EXPECT_EQ(run({"stop", "--slot", "embed"}).code, 0);
+    EXPECT_EQ(run({"logs", "--slot", "embed"}).out, "of the other\n");
+    EXPECT_EQ(nova.embed.wishes.size(), 2U);
+    EXPECT_TRUE(nova.backend.wishes.empty());
 }
 
 TEST_F(CliTest, PassesNovasRefusalsOn) {

@@ -31,6 +31,11 @@ struct WaitOptions {
     double timeout_s = 600;
 };
 
+struct StopOptions {
+    std::string slot;
+    WaitOptions waiting;
+};
+
 struct StartOptions {
     std::string engine;
     std::string model;
@@ -38,6 +43,8 @@ struct StartOptions {
     std::string url;
     std::string auth_header;  // value, "@file" or "-" for standard input
     std::string runtime;
+    std::string strategy;
+    std::string slot;
     WaitOptions waiting;
 };
 
@@ -52,6 +59,15 @@ struct ChatOptions {
 struct LogsOptions {
     unsigned tail = 200;
     bool follow = false;
+    std::string slot;
+};
+
+struct ExplainOptions {
+    std::string file{};  // "-": standard input
+    std::string engine{};
+    std::optional<int> exit_code{};
+    std::optional<int> exit_signal{};
+    bool out_of_memory = false;
 };
 
 struct UpOptions {
@@ -71,12 +87,13 @@ ExitCode status_command(CommandContext& context);
 ExitCode detect_command(CommandContext& context);
 ExitCode engines_command(CommandContext& context);
 ExitCode start_command(CommandContext& context, const StartOptions& options);
-ExitCode stop_command(CommandContext& context, const WaitOptions& waiting);
+ExitCode stop_command(CommandContext& context, const StopOptions& options);
 ExitCode cancel_command(CommandContext& context, const std::string& operation);
 ExitCode operations_command(CommandContext& context, unsigned limit);
 ExitCode chat_command(CommandContext& context, const ChatOptions& options);
 ExitCode logs_command(CommandContext& context, const LogsOptions& options);
 ExitCode events_command(CommandContext& context, std::optional<std::uint64_t> since);
+ExitCode explain_command(CommandContext& context, const ExplainOptions& options);
 ExitCode doctor_command(CommandContext& context);
 ExitCode version_command(CommandContext& context);
 

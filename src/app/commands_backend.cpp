@@ -276,7 +276,9 @@ ExitCode send_start(CommandContext& context, ControlClient& client, const StartO
         {"model", model_as_the_daemon_sees_it(options.model)},
         {"url", options.url},
         {"auth_header", *auth},
-        {"runtime", options.runtime}
+        {"runtime", options.runtime},
+        {"strategy", options.strategy},
+        {"slot", options.slot}
     };
     for (const auto& [key, text] : texts) {
         if (!text.empty()) {
@@ -303,16 +305,19 @@ ExitCode start_command(CommandContext& context, const StartOptions& options) {
     return send_start(context, *client, options);
 }
 
-ExitCode stop_command(CommandContext& context, const WaitOptions& waiting) {
+ExitCode stop_command(CommandContext& context, const StopOptions& options) {
     auto client = ControlClient::open(context.client, context.environment);
     if (!client) {
         return context.complain(client.error());
     }
-    const auto accepted = client->post("/inference/backend/stop");
+    const std::string what =
+        options.slot.empty() ? "nothing runs" : "nothing runs in slot " + options.slot;
+    const Json body = options.slot.empty() ? Json::object() : Json{{"slot", options.slot}};
+    const auto accepted = client->post("/inference/backend/stop", body.dump());
     if (!accepted) {
         return context.complain(accepted.error());
     }
-    return finish_accepted(context, *client, *accepted, waiting, "nothing runs");
+    return finish_accepted(context, *client, *accepted, options.waiting, what);
 }
 
 ExitCode cancel_command(CommandContext& context, const std::string& operation) {
@@ -353,14 +358,53 @@ ExitCode operations_command(CommandContext& context, unsigned limit) {
     return ExitCode::ok;
 }
 
+namespace {
+
+void show_slot(Terminal& terminal, const Json& status, const std::string& prefix) {
+    const std::string backend = text_in(status, "backend");
+    const std::string state = text_in(status, "state");
+    std::string headline = backend == "none" || backend.empty() ? "no backend" : backend;
+    if (const std::string model = text_in(status, "model"); !model.empty()) {
+        headline += " " + model;
+    }
+    headline += ": " + terminal.bold(state);
+    if (const std::string phase = text_in(status, "phase"); phase != state) {
+        headline += " (" + phase + ")";
+    }
+    terminal.line(prefix + headline + ", since " + text_in(status, "since"));
+    for (const std::string& text :
+         {text_in(object_in(status, "switch_progress"), "detail"),
+          text_in(object_in(status, "error"), "detail"),
+          text_in(object_in(status, "error"), "remedy")}) {
+        if (!text.empty()) {
+            terminal.line("  " + printable(text));
+        }
+    }
+    if (const std::string retry = text_in(status, "retry_at"); !retry.empty()) {
+        terminal.line("  tried again at " + retry);
+    }
+    const std::string excerpt = text_in(object_in(status, "error"), "log_excerpt");
+    if (!excerpt.empty()) {
+        terminal.line("  From the engine's log:\n" + printable(excerpt));
+    }
+}
+
+}  // namespace
+
 ExitCode status_command(CommandContext& context) {
     auto client = ControlClient::open(context.client, context.environment);
     if (!client) {
         return context.complain(client.error());
     }
-    auto status = client->get("/inference/backend");
-    if (!status) {
-        return context.complain(status.error());
+    const auto slots = client->get("/inference/slots");
+    if (!slots) {
+        return context.complain(slots.error());
+    }
+    const Json& rows = array_in(*slots, "slots");
+    if (rows.empty()) {
+        return context.complain(
+            {.code = ErrorCode::upstream_failed, .message = "nova says nothing of its slots."}
+        );
     }
     const auto& running = client->running();
     if (context.client.json) {
@@ -370,34 +414,19 @@ ExitCode status_command(CommandContext& context) {
             nova["gateway"] = running->gateway.text();
             nova["version"] = running->version;
         }
-        if (status->is_object()) {
-            (*status)["nova"] = std::move(nova);
-        }
-        context.terminal.line(json_line(*status));
+        Json status = rows[0];
+        status["slots"] = rows;
+        status["nova"] = std::move(nova);
+        context.terminal.line(json_line(status));
         return ExitCode::ok;
     }
     Terminal& terminal = context.terminal;
-    const std::string backend = text_in(*status, "backend");
-    const std::string state = text_in(*status, "state");
-    std::string headline = backend == "none" || backend.empty() ? "no backend" : backend;
-    if (const std::string model = text_in(*status, "model"); !model.empty()) {
-        headline += " " + model;
-    }
-    headline += ": " + terminal.bold(state);
-    if (const std::string phase = text_in(*status, "phase"); phase != state) {
-        headline += " (" + phase + ")";
-    }
-    terminal.line(headline + ", since " + text_in(*status, "since"));
-    for (const std::string& text :
-         {text_in(object_in(*status, "switch_progress"), "detail"),
-          text_in(object_in(*status, "error"), "detail"),
-          text_in(object_in(*status, "error"), "remedy")}) {
-        if (!text.empty()) {
-            terminal.line("  " + printable(text));
+    for (const Json& row : rows) {
+        // A slot that nobody uses is not worth a line, unless it is the only one.
+        const bool idle = text_in(row, "backend") == "none" && text_in(row, "state") == "stopped";
+        if (&row == &rows[0] || !idle) {
+            show_slot(terminal, row, &row == &rows[0] ? "" : text_in(row, "slot") + ": ");
         }
-    }
-    if (const std::string retry = text_in(*status, "retry_at"); !retry.empty()) {
-        terminal.line("  tried again at " + retry);
     }
     if (running) {
         terminal.line(fmt::format("  gateway  http://{}/v1", running->gateway.text()));

@@ -200,7 +200,8 @@ Json chat_body(const ChatOptions& options) {
 std::string event_line(const Json& event, const std::string& type) {
     std::string line = text_in(event, "at") + "  " + type;
     const Json& data = object_in(event, "data");
-    for (const char* key : {"backend", "kind", "target", "state", "phase", "model", "detail"}) {
+    for (const char* key :
+         {"slot", "backend", "kind", "target", "state", "phase", "model", "detail"}) {
         if (const std::string text = text_in(data, key); !text.empty()) {
             line += fmt::format("  {}={}", key, text);
         }
@@ -319,7 +320,10 @@ ExitCode logs_command(CommandContext& context, const LogsOptions& options) {
         return context.complain(client.error());
     }
     Terminal& terminal = context.terminal;
-    const std::string path = fmt::format("/inference/backend/logs?tail={}", options.tail);
+    std::string path = fmt::format("/inference/backend/logs?tail={}", options.tail);
+    if (!options.slot.empty()) {
+        path += "&slot=" + options.slot;
+    }
     if (!options.follow) {
         const auto text = client->get_text(path);
         if (!text) {

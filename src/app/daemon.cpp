@@ -14,9 +14,11 @@
 #include <unistd.h>
 
 #include "app/data_plane.hpp"
+#include "app/embed_planner.hpp"
 #include "app/engine_inventory.hpp"
 #include "app/launch_planner.hpp"
 #include "app/machine.hpp"
+#include "app/memory_admission.hpp"
 #include "app/model_weights.hpp"
 #include "app/run_logs.hpp"
 #include "app/status_page.hpp"
@@ -25,6 +27,8 @@
 #include "config/settings.hpp"
 #include "lifecycle/backend_controller.hpp"
 #include "lifecycle/engine_client.hpp"
+#include "lifecycle/slots.hpp"
+#include "lifecycle/supervision.hpp"
 #include "net/admission.hpp"
 #include "process/program_search.hpp"
 #include "recovery/recovery_routes.hpp"
@@ -82,6 +86,9 @@ gateway::GatewayPolicy gateway_policy(const config::Settings& settings) {
     policy.body_bytes = mib(static_cast<std::uint64_t>(settings.integer("gateway.body_mib"))).count;
     policy.stall_timeout = std::chrono::seconds{settings.integer("gateway.stall_s")};
     policy.idle_timeout = std::chrono::seconds{settings.integer("gateway.upstream_timeout_s")};
+    policy.loading_wait = std::chrono::seconds{settings.integer("loading.wait_s")};
+    policy.loading_wait_most = std::chrono::seconds{settings.integer("loading.wait_most_s")};
+    policy.waiting_places = static_cast<std::size_t>(settings.integer("loading.places"));
     return policy;
 }
 
@@ -91,6 +98,13 @@ lifecycle::LifecyclePolicy lifecycle_policy(const config::Settings& settings) {
     policy.drain = std::chrono::seconds{settings.integer("drain_s")};
     policy.probe_interval = std::chrono::seconds{settings.integer("probe_interval_s")};
     policy.strikes = static_cast<std::uint32_t>(settings.integer("probe_strikes"));
+    policy.probe_limit = std::chrono::seconds{settings.integer("probe_limit_s")};
+    policy.busy_doubt = std::chrono::seconds{settings.integer("busy_doubt_s")};
+    policy.stall_limit = std::chrono::seconds{settings.integer("stall_limit_s")};
+    policy.canary_interval = std::chrono::seconds{settings.integer("canary_interval_s")};
+    policy.canary_limit = std::chrono::seconds{settings.integer("canary_limit_s")};
+    policy.idle_unload = std::chrono::seconds{settings.integer("idle_unload_s")};
+    policy.idle_look = lifecycle::idle_look_for(policy.idle_unload);
     return policy;
 }
 
@@ -130,7 +144,12 @@ private:
     Task<void> detect_hardware();
     void make_planes();
     runtime::RuntimeDriver* driver(runtime::RuntimeKind kind);
-    lifecycle::ControllerPorts controller_ports();
+    lifecycle::ControllerPorts controller_ports(lifecycle::Planner planner);
+    std::unique_ptr<lifecycle::BackendController>
+    make_controller(std::string_view slot, lifecycle::Planner planner);
+    lifecycle::Planner planner();
+    Result<void> make_weights();
+    std::optional<Endpoint> running_ollama() const;
     recovery::RecoveryParts recovery_parts();
     Task<std::vector<recovery::EngineStatus>> inventory();
 
@@ -145,14 +164,16 @@ private:
     runtime::ProcessDriver processes_;
     runtime::ExternalDriver external_;
     lifecycle::HttpEngineClient engine_client_;
-    ModelWeights weights_;
+    std::unique_ptr<ModelWeights> weights_;
+    MeasuredMemory memory_;
     lifecycle::EventFeed feed_;
     recovery::AdminAuth auth_;
     TaskGroup tasks_;
-    TaskGroup controlling_;  // never cancelled: the controller leaves by itself
+    TaskGroup controlling_;  // never cancelled: the controllers leave by themselves
     std::unique_ptr<DataPlane> plane_;
     std::unique_ptr<TrafficBridge> bridge_;
     std::unique_ptr<lifecycle::BackendController> controller_;
+    std::unique_ptr<lifecycle::BackendController> embedder_;
     std::unique_ptr<recovery::RecoveryParts> parts_;
     net::RouteTable routes_;
     std::unique_ptr<net::HttpServer> control_;
@@ -168,8 +189,9 @@ Daemon::Daemon(
       settings_{*store_, in_.boot.setting_seeds},
       machine_{in_.environment, clock_, log_, in_.directory.path()},
       processes_{io_.get_executor(), clock_, driver_options(in_.directory, in_.environment)},
-      engine_client_{clock_}, weights_{in_.directory.path()}, auth_{in_.admin_secret, clock_},
-      tasks_{io_.get_executor()}, controlling_{io_.get_executor()} {}
+      engine_client_{clock_}, memory_{registry_, [this] { return read_memory(machine_); }},
+      auth_{in_.admin_secret, clock_}, tasks_{io_.get_executor()},
+      controlling_{io_.get_executor()} {}
 
 void Daemon::make_planes() {
     DataPlane::Options options{
@@ -178,17 +200,25 @@ void Daemon::make_planes() {
         .admission = gateway_admission(in_.boot, settings_),
         .on_refused = [this](const UpstreamId& upstream
                       ) { log_.warn("gateway.refused", {{"upstream", upstream.value}}); },
+        .on_wake =
+            [this](const SlotName& slot) {
+                log_.info("gateway.wake", {{"slot", slot.value}});
+                const bool embed = slot.value == lifecycle::kEmbedSlot;
+                (embed ? embedder_ : controller_)->wake();
+            },
     };
     plane_ = std::make_unique<DataPlane>(io_.get_executor(), clock_, log_, std::move(options));
-    bridge_ = std::make_unique<TrafficBridge>(*plane_);
-    controller_ = std::make_unique<lifecycle::BackendController>(
-        io_.get_executor(), controller_ports(),
-        lifecycle::ControllerOptions{
-            .install = in_.directory.install_id(),
-            .slot = SlotName{"local"},
-            .policy = lifecycle_policy(settings_),
-        }
-    );
+    bridge_ = std::make_unique<TrafficBridge>(*plane_, [this](const std::string& name) {
+        const engine::EngineSpec* engine = registry_.find(name);
+        return engine == nullptr || engine->serves_embeddings;
+    });
+    const auto hardware = [this] { return machine_.snapshot(); };
+    const LaunchFolders folders{
+        .logs = in_.directory.file("logs"), .models = in_.directory.file("models")
+    };
+    controller_ = make_controller(lifecycle::kLocalSlot, planner());
+    embedder_ =
+        make_controller(lifecycle::kEmbedSlot, make_embed_planner(registry_, hardware, folders));
     parts_ = std::make_unique<recovery::RecoveryParts>(recovery_parts());
     recovery::add_recovery_routes(routes_, *parts_);
     recovery::add_health_routes(routes_, *parts_, "");
@@ -211,17 +241,72 @@ runtime::RuntimeDriver* Daemon::driver(runtime::RuntimeKind kind) {
     return nullptr;
 }
 
-lifecycle::ControllerPorts Daemon::controller_ports() {
+lifecycle::Planner Daemon::planner() {
+    return make_planner(
+        registry_, [this] { return machine_.snapshot(); },
+        {.logs = in_.directory.file("logs"), .models = in_.directory.file("models")}
+    );
+}
+
+// An Ollama that serves can fetch as well; any other engine needs a helper beside it.
+std::optional<Endpoint> Daemon::running_ollama() const {
+    const auto instance = controller_ ? controller_->status().instance : std::nullopt;
+    if (!instance || !instance->name.starts_with("nova-ollama")) {
+        return std::nullopt;
+    }
+    return instance->endpoint;
+}
+
+Result<void> Daemon::make_weights() {
+    auto hub = catalog::parse_hub_url(settings_.text("hub.url"));
+    if (!hub) {
+        return propagate(hub);
+    }
+    const std::string token = config::value_of(in_.environment, "HF_TOKEN").value_or("");
+    log_.redactor().add_secret(token);
+    catalog::DownloadLimits limits;
+    limits.stall = std::chrono::seconds{settings_.integer("download.stall_s")};
+    limits.reserve = mib(static_cast<std::uint64_t>(settings_.integer("download.reserve_mib")));
+    weights_ = std::make_unique<ModelWeights>(ModelWeights::Parts{
+        .base = in_.directory.path(),
+        .hub = {.base = *std::move(hub), .token = Secret{token}},
+        .limits = limits,
+        .running_ollama = [this] { return running_ollama(); },
+        .helper =
+            {
+                .executor = io_.get_executor(),
+                .clock = clock_,
+                .log = log_,
+                .driver = processes_,
+                .planner = planner(),
+                .install = in_.directory.install_id(),
+            },
+    });
+    return {};
+}
+
+std::unique_ptr<lifecycle::BackendController>
+Daemon::make_controller(std::string_view slot, lifecycle::Planner planner) {
+    return std::make_unique<lifecycle::BackendController>(
+        io_.get_executor(), controller_ports(std::move(planner)),
+        lifecycle::ControllerOptions{
+            .install = in_.directory.install_id(),
+            .slot = SlotName{std::string{slot}},
+            .policy = lifecycle_policy(settings_),
+            .strategy = lifecycle::strategy_from(settings_.text("switch_strategy"))
+                            .value_or(lifecycle::Strategy::automatic),
+        }
+    );
+}
+
+lifecycle::ControllerPorts Daemon::controller_ports(lifecycle::Planner planner) {
     return {
         .drivers = [this](runtime::RuntimeKind kind) { return driver(kind); },
         .kinds = {runtime::RuntimeKind::process, runtime::RuntimeKind::external},
         .client = engine_client_,
-        .weights = weights_,
+        .weights = *weights_,
         .traffic = *bridge_,
-        .planner = make_planner(
-            registry_, [this] { return machine_.snapshot(); },
-            {.logs = in_.directory.file("logs"), .models = in_.directory.file("models")}
-        ),
+        .planner = std::move(planner),
         .models_of = [this](const EngineName& name) -> Result<engine::ModelsPerInstance> {
             const engine::EngineSpec* spec = registry_.find(name.value);
             if (spec == nullptr) {
@@ -236,6 +321,7 @@ lifecycle::ControllerPorts Daemon::controller_ports() {
         .clock = clock_,
         .log = log_,
         .feed = feed_,
+        .memory = &memory_,
     };
 }
 
@@ -253,6 +339,8 @@ recovery::RecoveryParts Daemon::recovery_parts() {
             return {open, open ? "A backend serves." : "No backend serves right now."};
         },
         .version = std::string{kVersion},
+        .event_limits = {},
+        .embed = embedder_.get(),
     };
 }
 
@@ -296,8 +384,11 @@ Task<void> Daemon::leave() {
     const Deadline deadline = Deadline::in(clock_, kShutdownDeadline);
     control_->stop();
     const bool keep = settings_.text("on_exit") == "keep";
-    controller_->leave(keep ? lifecycle::Leave::keep : lifecycle::Leave::stop);
+    for (const auto& controller : {controller_.get(), embedder_.get()}) {
+        controller->leave(keep ? lifecycle::Leave::keep : lifecycle::Leave::stop);
+    }
     co_await controlling_.join();
+    co_await weights_->leave();
     co_await plane_->stop(deadline);
     co_await control_->finish(Deadline::in(clock_, 2s));
     tasks_.cancel();
@@ -315,6 +406,9 @@ Task<Result<void>> Daemon::run() {
     prune_run_logs(
         in_.directory.file("logs"), static_cast<std::size_t>(settings_.integer("logs.keep_runs"))
     );
+    if (const auto made = make_weights(); !made) {
+        co_return propagate(made);
+    }
     make_planes();
     const auto bound = listen();
     if (!bound) {
@@ -334,8 +428,10 @@ Task<Result<void>> Daemon::run() {
     }
     plane_->start();
     controlling_.spawn("controller", controller_->run());
+    controlling_.spawn("embed controller", embedder_->run());
     tasks_.spawn("control accept", control_->run());
     tasks_.spawn("hardware", detect_hardware());
+    tasks_.spawn("reap helpers", weights_->reap());
     log_.info(
         "nova.ready", {{"version", std::string{kVersion}},
                        {"gateway", "http://" + gateway_at_.text()},

@@ -45,8 +45,12 @@ Task<void> wait_for(std::shared_ptr<Countdown> countdown, TimePoint at_most) {
 
 class DataPlane::Events final : public gateway::GatewayEvents {
 public:
-    Events(asio::any_io_executor control, std::function<void(const UpstreamId&)> on_refused)
-        : control_{std::move(control)}, on_refused_{std::move(on_refused)} {}
+    Events(
+        asio::any_io_executor control, std::function<void(const UpstreamId&)> on_refused,
+        std::function<void(const SlotName&)> on_wake
+    )
+        : control_{std::move(control)}, on_refused_{std::move(on_refused)},
+          on_wake_{std::move(on_wake)} {}
 
     void connect_refused(const UpstreamId& upstream) override {
         asio::post(control_, [this, upstream] {
@@ -56,13 +60,23 @@ public:
         });
     }
 
+    void wake(const SlotName& slot) override {
+        asio::post(control_, [this, slot] {
+            if (on_wake_) {
+                on_wake_(slot);
+            }
+        });
+    }
+
 private:
     asio::any_io_executor control_;
     std::function<void(const UpstreamId&)> on_refused_;
+    std::function<void(const SlotName&)> on_wake_;
 };
 
 struct DataPlane::Thread {
-    asio::io_context io{1};
+    // Only its own thread touches the sockets of a worker: their locks would be for nobody.
+    asio::io_context io{BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO};
     asio::executor_work_guard<asio::io_context::executor_type> guard{io.get_executor()};
     std::unique_ptr<gateway::Worker> worker;
     std::unique_ptr<TaskGroup> tasks;
@@ -71,7 +85,9 @@ struct DataPlane::Thread {
 
 DataPlane::DataPlane(asio::any_io_executor control, Clock& clock, Log& log, Options options)
     : control_{std::move(control)}, clock_{clock},
-      events_{std::make_unique<Events>(control_, std::move(options.on_refused))},
+      events_{std::make_unique<Events>(
+          control_, std::move(options.on_refused), std::move(options.on_wake)
+      )},
       counters_(options.workers) {
     NOVA_CHECK(options.workers > 0);
     for (std::size_t i = 0; i < options.workers; ++i) {

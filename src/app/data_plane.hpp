@@ -20,6 +20,8 @@ public:
         net::Admission admission;
         // Called on the control thread when an upstream refused a connection.
         std::function<void(const UpstreamId&)> on_refused;
+        // Likewise, when a model of a slot that is parked was asked for.
+        std::function<void(const SlotName&)> on_wake{};
     };
 
     DataPlane(asio::any_io_executor control, Clock& clock, Log& log, Options options);
@@ -42,6 +44,8 @@ public:
     Task<void> cut(UpstreamId upstream);
 
     const gateway::AllCounters& counters() const { return counters_; }
+
+    const Clock& clock() const { return clock_; }
 
 private:
     struct Thread;

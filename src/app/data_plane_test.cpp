@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "app/data_plane.hpp"
+#include "app/traffic_bridge.hpp"
 #include "net/http_client.hpp"
 
 namespace nova::app {
@@ -22,7 +23,8 @@ protected:
                  {.workers = 3,
                   .policy = {},
                   .admission = &admit_all,
-                  .on_refused = [this](const UpstreamId& id) { refused_.push_back(id); }}},
+                  .on_refused = [this](const UpstreamId& id) { refused_.push_back(id); },
+                  .on_wake = [this](const SlotName& slot) { woken_.push_back(slot); }}},
           upstream_{io_.get_executor(), clock_,
                     log_,               routes_,
                     net::ServerLimits{}, [](const Error& e) { return e.message; },
@@ -79,6 +81,7 @@ protected:
     SystemClock clock_;
     Log log_{Log::Sink::none, LogLevel::debug};
     std::vector<UpstreamId> refused_;
+    std::vector<SlotName> woken_;
     DataPlane plane_;
     net::RouteTable routes_;
     net::HttpServer upstream_;
@@ -142,6 +145,107 @@ TEST_F(DataPlaneTest, DrainedWaitsForLeasesOnOtherThreadsAndCountsWhatIsLeft) {
         EXPECT_EQ(answered, 8);
         EXPECT_EQ(co_await plane_.drained(UpstreamId{"local/1"}, Deadline::in(clock_, 5s)), 0U)
             << "an upstream nobody knows any more is drained";
+    });
+}
+
+TEST_F(DataPlaneTest, WhoAsksForWhatIsParkedWakesItAndWaitsForTheTableThatOpensIt) {
+    routes_.add("POST", "/v1/chat/completions", [](net::Exchange& exchange) -> Task<void> {
+        (void)co_await exchange.read_body(1U << 20U);
+        (void)co_await exchange.respond(200, "text/plain", "x");
+    });
+    run([&]() -> Task<void> {
+        auto parked = std::make_shared<gateway::RoutingTable>();
+        parked->known_models = {"m"};
+        parked->parked = true;
+        co_await plane_.publish(std::move(parked));
+        net::FetchRequest request = chat();
+        request.headers.emplace_back("Prefer", "wait=10");
+        std::optional<int> status;
+        TaskGroup clients{io_.get_executor()};
+        auto client = [&]() -> Task<void> {
+            const auto response = co_await net::fetch(clock_, request);
+            status = response ? response->status : 0;
+        };
+        clients.spawn("client", client());
+        for (int i = 0; i < 5000 && woken_.empty(); ++i) {
+            co_await clock_.sleep_for(1ms);
+        }
+        EXPECT_EQ(woken_, std::vector{SlotName{"local"}});
+        EXPECT_FALSE(status);
+        co_await plane_.publish(table("local/1"));
+        co_await clients.join();
+        EXPECT_EQ(status, 200);
+    });
+}
+
+TEST_F(DataPlaneTest, TheActivityOfAnUpstreamIsTheSumOverTheWorkers) {
+    bool finish = false;
+    routes_.add("POST", "/v1/chat/completions", [&](net::Exchange& exchange) -> Task<void> {
+        (void)co_await exchange.read_body(1U << 20U);
+        while (!finish) {
+            co_await clock_.sleep_for(2ms);
+        }
+        (void)co_await exchange.respond(200, "text/plain", std::string(1000, 'x'));
+    });
+    run([&]() -> Task<void> {
+        TrafficBridge bridge{plane_, [](const std::string&) { return false; }};
+        lifecycle::SlotView view;
+        view.slot = SlotName{"local"};
+        view.open = lifecycle::UpstreamView{};
+        view.open->id = UpstreamId{"local/1"};
+        view.open->endpoint = behind_;
+        view.open->base_path = "/v1";
+        view.open->models = {"m"};
+        (void)co_await bridge.publish(view);
+        EXPECT_FALSE(bridge.activity(UpstreamId{"local/1"}).last_use);
+        const TimePoint before = clock_.now();
+        TaskGroup clients{io_.get_executor()};
+        auto client = [&]() -> Task<void> { (void)co_await net::fetch(clock_, chat()); };
+        for (int i = 0; i < 8; ++i) {
+            clients.spawn("client", client());
+        }
+        const UpstreamId id{"local/1"};
+        for (int i = 0; i < 5000 && bridge.activity(id).leases < 8; ++i) {
+            co_await clock_.sleep_for(1ms);
+        }
+        EXPECT_EQ(bridge.activity(id).leases, 8U);
+        finish = true;
+        co_await clients.join();
+        (void)co_await bridge.publish(view);  // again the same: the counters go on
+        EXPECT_EQ(co_await bridge.drained(UpstreamId{"local/none"}, Deadline::in(clock_, 5s)), 0U);
+        for (int i = 0; i < 5000 && bridge.activity(id).leases > 0; ++i) {
+            co_await clock_.sleep_for(1ms);
+        }
+        const lifecycle::TrafficActivity activity = bridge.activity(id);
+        EXPECT_EQ(activity.leases, 0U);
+        EXPECT_EQ(activity.requests, 8U);
+        EXPECT_GE(activity.bytes, 8000U);
+        EXPECT_TRUE(activity.last_use && *activity.last_use >= before);
+        EXPECT_EQ(bridge.activity(UpstreamId{"local/2"}).requests, 0U);
+    });
+}
+
+TEST_F(DataPlaneTest, ALoadThatIsMeasuredIsPublishedWithItsEta) {
+    run([&]() -> Task<void> {
+        TrafficBridge bridge{plane_, [](const std::string&) { return false; }};
+        lifecycle::SlotView view;
+        view.known_models = {"m"};
+        view.slot = SlotName{"local"};
+        const auto eta = [&]() -> Task<std::string> {
+            const auto response = co_await net::fetch(clock_, chat());
+            const auto at = response->body.find("eta_s");
+            co_return at == std::string::npos ? "" : response->body.substr(at);
+        };
+        view.loading = lifecycle::LoadingView{.phase = "starting", .progress = 0.1, .eta_s = {}};
+        (void)co_await bridge.publish(view);
+        EXPECT_EQ(co_await eta(), "");
+        co_await clock_.sleep_for(600ms);
+        view.loading->progress = 0.5;
+        (void)co_await bridge.publish(view);
+        EXPECT_NE(co_await eta(), "");
+        view.loading->progress.reset();
+        (void)co_await bridge.publish(view);
+        EXPECT_EQ(co_await eta(), "") << "nothing is promised that is not measured";
     });
 }
 

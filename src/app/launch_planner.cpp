@@ -7,6 +7,7 @@
 
 #include "core/random.hpp"
 #include "engine/custom_url.hpp"
+#include "lifecycle/slots.hpp"
 
 namespace nova::app {
 namespace {
@@ -38,6 +39,21 @@ std::string log_path(const LaunchFolders& folders, const runtime::InstanceIdenti
     return fmt::format(
         "{}/{}-{}.log", folders.logs, identity.slot.value, identity.generation.value
     );
+}
+
+// The names of contract.md 3 are the local slot's; another slot carries its own.
+std::string name_of(const engine::BackendSpec& spec, const SlotName& slot) {
+    const std::string name = "nova-" + spec.engine.value;
+    return slot.value == lifecycle::kLocalSlot ? name : fmt::format("{}-{}", name, slot.value);
+}
+
+// As llama.cpp has it: a server that could, and was told not to.
+bool embeds(const engine::EngineSpec& engine, const engine::BackendSpec& spec) {
+    const auto option = spec.options.find("embeddings");
+    const bool refused =
+        option != spec.options.end() &&
+        (option->second == "off" || option->second == "false" || option->second == "0");
+    return engine.serves_embeddings && !refused;
 }
 
 Result<void> aim_probe_at_custom(lifecycle::ProbeTarget& probe, const engine::BackendSpec& spec) {
@@ -79,7 +95,7 @@ lifecycle::Planner make_planner(
         engine::LaunchPlace place{
             .identity = identity,
             .runtime = *kind,
-            .name = "nova-" + spec.engine.value,
+            .name = name_of(spec, identity.slot),
             .log_path = log_path(folders, identity),
             .models_folder = folders.models,
             .api_key = engine->api_key_env.empty() ? std::string{} : random_hex(16),
@@ -93,8 +109,10 @@ lifecycle::Planner make_planner(
         plan.probe.probe = engine->probe;
         plan.probe.protocol = engine->protocol;
         plan.models = engine->models;
+        plan.embeds = embeds(*engine, spec);
         plan.api_base = engine->api_base;
         plan.start_limit = engine->start_limit;
+        plan.stall_limit = engine->stall_limit;
         plan.api_key = place.api_key;
         plan.loading_progress = engine->loading_progress;
         if (!place.api_key.empty()) {

@@ -78,5 +78,26 @@ TEST(LaunchPlanner, RefusesWhatDoesNotExistWithARemedy) {
     }
 }
 
+TEST(LaunchPlanner, SaysWhetherTheServerAnswersEmbeddings) {
+    struct Row {
+        std::string engine;
+        std::map<std::string, std::string> options;
+        bool embeds;
+    };
+
+    for (const Row& row :
+         {Row{"llamacpp", {}, true}, Row{"llamacpp", {{"embeddings", "off"}}, false},
+          Row{"ollama", {}, true}, Row{"vllm", {}, false}, Row{"sglang", {}, false}}) {
+        engine::BackendSpec spec;
+        spec.engine = EngineName{row.engine};
+        spec.model = ModelId{"m"};
+        spec.options = row.options;
+        const auto planned = plan(spec);
+        ASSERT_TRUE(planned) << planned.error().message;
+        EXPECT_EQ(planned->embeds, row.embeds) << row.engine;
+        EXPECT_EQ(planned->instance.name, "nova-" + row.engine);
+    }
+}
+
 }  // namespace
 }  // namespace nova::app

@@ -90,6 +90,13 @@ Task<Result<std::string>> Machine::stats() {
     co_return hardware::to_json(stats).dump();
 }
 
+Task<std::vector<hardware::GpuStats>> Machine::gpu_stats() {
+    if (snapshot_.gpus.empty()) {
+        co_return std::vector<hardware::GpuStats>{};
+    }
+    co_return co_await probe_.gpu_stats(snapshot_);
+}
+
 recovery::HardwareAccess Machine::access() {
     recovery::HardwareAccess access;
     access.current = [this]() -> Task<Result<std::string>> {

@@ -29,6 +29,9 @@ public:
 
     const hardware::HardwareSnapshot& snapshot() const { return snapshot_; }
 
+    // What the vendors' tools say right now; empty without a GPU.
+    Task<std::vector<hardware::GpuStats>> gpu_stats();
+
     recovery::HardwareAccess access();
 
 private:

@@ -1,12 +1,10 @@
 #include <filesystem>
 #include <fstream>
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
-#include <gtest/gtest.h>
-
 #include "app/model_weights.hpp"
 #include "core/random.hpp"
+#include "net/test_server.hpp"
+#include "runtime/process_driver.hpp"
 
 namespace nova::app {
 namespace {
@@ -23,19 +21,40 @@ protected:
 
     Result<engine::ResolvedModel> ensure(std::string engine, std::string model) {
         asio::io_context io{1};
-        ModelWeights weights{root_};
+        SystemClock clock;
+        Log log{Log::Sink::none, LogLevel::error};
+        runtime::ProcessDriverOptions options;
+        options.records_folder = (root_ / "instances").string();
+        runtime::ProcessDriver driver{io.get_executor(), clock, options};
+        catalog::DownloadLimits limits;
+        limits.attempts = 1;
+        limits.pause = Milliseconds{1};
+        ModelWeights weights{{
+            .base = root_,
+            // Nobody listens there.
+            .hub = {.base = *catalog::parse_hub_url("http://127.0.0.1:1"), .token = {}},
+            .limits = limits,
+            .running_ollama = [] { return std::nullopt; },
+            .helper =
+                {
+                    .executor = io.get_executor(),
+                    .clock = clock,
+                    .log = log,
+                    .driver = driver,
+                    .planner = [](auto&, auto&, auto&) -> Result<lifecycle::Plan> {
+                        return fail(ErrorCode::not_found, "There is no Ollama.", "Install it.");
+                    },
+                    .install = InstallId{"test"},
+                },
+        }};
         engine::BackendSpec spec;
         spec.engine = EngineName{std::move(engine)};
         spec.model = ModelId{std::move(model)};
         Result<engine::ResolvedModel> outcome = fail(ErrorCode::internal, "not run");
-        asio::co_spawn(
-            io, weights.ensure(std::move(spec), {}),
-            [&](std::exception_ptr e, Result<engine::ResolvedModel> result) {
-                EXPECT_FALSE(e);
-                outcome = std::move(result);
-            }
-        );
-        io.run();
+        net::testing::run_on(io, [&]() -> Task<void> {
+            outcome = co_await weights.ensure(spec, [](auto&) {});
+            co_await weights.leave();
+        });
         return outcome;
     }
 
@@ -55,7 +74,8 @@ TEST_F(ModelWeightsTest, SaysWhatIsWrongWithAFileBeforeAnyEngineSeesIt) {
          {Row{(root_ / "missing.gguf").string(), ErrorCode::not_found},
           Row{(root_ / "page.gguf").string(), ErrorCode::unprocessable},
           Row{(root_ / "cut.gguf").string(), ErrorCode::unprocessable},
-          Row{"hf.co/org/repo:Q4_K_M", ErrorCode::unsupported}}) {
+          Row{"hf.co/org/repo:Q4_K_M", ErrorCode::unavailable},
+          Row{"https://127.0.0.1:1/m.gguf", ErrorCode::unavailable}}) {
         const auto result = ensure("llamacpp", row.model);
         ASSERT_FALSE(result) << row.model;
         EXPECT_EQ(result.error().code, row.code) << row.model << ": " << result.error().message;
@@ -65,7 +85,7 @@ TEST_F(ModelWeightsTest, SaysWhatIsWrongWithAFileBeforeAnyEngineSeesIt) {
 }
 
 TEST_F(ModelWeightsTest, NamesOtherEnginesUnderstandNeedNoFile) {
-    EXPECT_EQ(ensure("ollama", "smollm2:135m")->id.value, "smollm2:135m");
+    EXPECT_EQ(ensure("ollama", "smollm2:135m").error().message, "There is no Ollama.");
     EXPECT_EQ(ensure("vllm", "org/model")->id.value, "org/model");
     EXPECT_EQ(ensure("custom", "anything")->id.value, "anything");
     EXPECT_EQ(ensure("custom", "")->id.value, "");

@@ -2,6 +2,8 @@
 #include "app/run_logs.hpp"
 
 #include <algorithm>
+#include <map>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -11,16 +13,23 @@ namespace fs = std::filesystem;
 
 std::size_t prune_run_logs(const fs::path& folder, std::size_t keep) {
     std::error_code code;
-    std::vector<std::pair<fs::file_time_type, fs::path>> files;
+    std::map<std::string, std::vector<std::pair<fs::file_time_type, fs::path>>> slots;
     for (const auto& entry : fs::directory_iterator{folder, code}) {
-        if (entry.path().extension() == ".log" && entry.is_regular_file(code)) {
-            files.emplace_back(entry.last_write_time(code), entry.path());
+        // Those are second names of failed runs' logs (lifecycle/failed_log.hpp).
+        const bool kept = entry.path().filename().string().starts_with("failed-");
+        if (!kept && entry.path().extension() == ".log" && entry.is_regular_file(code)) {
+            const std::string name = entry.path().stem().string();
+            slots[name.substr(0, name.rfind('-'))].emplace_back(
+                entry.last_write_time(code), entry.path()
+            );
         }
     }
-    std::ranges::sort(files, std::greater{});
     std::size_t gone = 0;
-    for (std::size_t i = keep; i < files.size(); ++i) {
-        gone += fs::remove(files[i].second, code) ? 1U : 0U;
+    for (auto& [slot, files] : slots) {
+        std::ranges::sort(files, std::greater{});
+        for (std::size_t i = keep; i < files.size(); ++i) {
+            gone += fs::remove(files[i].second, code) ? 1U : 0U;
+        }
     }
     return gone;
 }

@@ -1,13 +1,41 @@
 // The only file that includes both planes.
 #include "app/traffic_bridge.hpp"
 
+#include <algorithm>
 #include <utility>
 
-namespace nova::app {
+#include "lifecycle/slots.hpp"
 
-gateway::RoutingTable routing_table_from(const lifecycle::SlotView& view, Epoch epoch) {
+namespace nova::app {
+namespace {
+
+// Whoever asks for activity asks about an instance that runs; both slots have at most two.
+constexpr std::size_t kRememberedUpstreams = 16;
+
+lifecycle::TrafficActivity reading_of(const gateway::UpstreamMeters& meters) {
+    lifecycle::TrafficActivity sum;
+    TimePoint::rep last_use = 0;
+    for (const gateway::UpstreamMeter& meter : meters) {
+        sum.leases += static_cast<std::size_t>(meter.leases.load(std::memory_order_relaxed));
+        sum.requests += meter.requests.load(std::memory_order_relaxed);
+        sum.bytes += meter.bytes.load(std::memory_order_relaxed);
+        last_use = std::max(last_use, meter.last_use.load(std::memory_order_relaxed));
+    }
+    if (last_use != 0) {
+        sum.last_use = TimePoint{TimePoint::duration{last_use}};
+    }
+    return sum;
+}
+
+}  // namespace
+
+gateway::RoutingTable routing_table_from(
+    const lifecycle::SlotView& view, Epoch epoch, std::shared_ptr<gateway::UpstreamMeters> meters
+) {
     gateway::RoutingTable table;
     table.epoch = epoch;
+    table.slot = view.slot;
+    table.parked = view.parked;
     table.wanted_provider = view.provider;
     table.known_models = view.known_models;
     table.error = view.error;
@@ -28,16 +56,54 @@ gateway::RoutingTable routing_table_from(const lifecycle::SlotView& view, Epoch 
         upstream->auth_header_value = view.open->auth_header_value;
         upstream->models = view.open->models;
         upstream->models_known = view.open->models_known;
+        upstream->meters = std::move(meters);
+        upstream->embeds = view.open->embeds;
         table.local = std::move(upstream);
     }
     return table;
 }
 
+gateway::RoutingTable routing_table_from(
+    const lifecycle::SlotView& local, const lifecycle::SlotView& embed, const EmbedsRule& embeds,
+    Epoch epoch, const MetersOf& meters_of
+) {
+    const auto meters = [&meters_of](const lifecycle::SlotView& view) {
+        return view.open && meters_of ? meters_of(view.open->id) : nullptr;
+    };
+    gateway::RoutingTable table = routing_table_from(local, epoch, meters(local));
+    table.local_embeds = table.local ? table.local->embeds : embeds(local.provider);
+    // Nothing wanted there: its last models are unknown names again, not ones to wait for.
+    if (embed.open || (!embed.provider.empty() && embed.provider != "none")) {
+        table.embed = std::make_shared<const gateway::RoutingTable>(
+            routing_table_from(embed, epoch, meters(embed))
+        );
+    }
+    return table;
+}
+
+bool TrafficBridge::open() const {
+    return std::ranges::any_of(views_, [](const auto& entry) {
+        return entry.second.open.has_value();
+    });
+}
+
+// From the view to the messages for the workers nothing waits: publications of two slots reach
+// every worker in the order of their epochs, and each holds the newest view of both.
 Task<Result<Epoch>> TrafficBridge::publish(lifecycle::SlotView view) {
     ++epoch_.value;
     const Epoch epoch = epoch_;
-    auto table = std::make_shared<const gateway::RoutingTable>(routing_table_from(view, epoch));
-    open_ = table->local != nullptr;
+    if (view.loading && !view.loading->eta_s) {
+        view.loading->eta_s = etas_[view.slot].note(
+            view.loading->phase, view.loading->progress, plane_.clock().now()
+        );
+    }
+    const SlotName slot = view.slot;
+    views_.insert_or_assign(slot, std::move(view));
+    auto table = std::make_shared<const gateway::RoutingTable>(routing_table_from(
+        views_[SlotName{std::string{lifecycle::kLocalSlot}}],
+        views_[SlotName{std::string{lifecycle::kEmbedSlot}}], embeds_, epoch,
+        [this](const UpstreamId& upstream) { return meters_of(upstream); }
+    ));
     co_await plane_.publish(std::move(table));
     co_return epoch;
 }
@@ -48,6 +114,26 @@ Task<std::size_t> TrafficBridge::drained(UpstreamId upstream, Deadline deadline)
 
 Task<void> TrafficBridge::cut(UpstreamId upstream) {
     co_await plane_.cut(std::move(upstream));
+}
+
+std::shared_ptr<gateway::UpstreamMeters> TrafficBridge::meters_of(const UpstreamId& upstream) {
+    const auto known =
+        std::ranges::find(meters_, upstream, [](const auto& it) { return it.first; });
+    if (known != meters_.end()) {
+        return known->second;
+    }
+    if (meters_.size() >= kRememberedUpstreams) {
+        meters_.erase(meters_.begin());
+    }
+    auto meters = std::make_shared<gateway::UpstreamMeters>(plane_.counters().size());
+    meters_.emplace_back(upstream, meters);
+    return meters;
+}
+
+lifecycle::TrafficActivity TrafficBridge::activity(const UpstreamId& upstream) const {
+    const auto known =
+        std::ranges::find(meters_, upstream, [](const auto& it) { return it.first; });
+    return known == meters_.end() ? lifecycle::TrafficActivity{} : reading_of(*known->second);
 }
 
 }  // namespace nova::app

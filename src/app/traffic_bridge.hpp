@@ -1,29 +1,60 @@
 // Where control meets data: slot views become routing tables.
 #pragma once
 
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
 #include "app/data_plane.hpp"
+#include "app/loading_eta.hpp"
 #include "lifecycle/ports.hpp"
 
 namespace nova::app {
 
-// What a table says about a view; pure.
-gateway::RoutingTable routing_table_from(const lifecycle::SlotView& view, Epoch epoch);
+// What a table says about a view; pure. meters: of the open upstream.
+gateway::RoutingTable routing_table_from(
+    const lifecycle::SlotView& view, Epoch epoch,
+    std::shared_ptr<gateway::UpstreamMeters> meters = nullptr
+);
+
+// Says of an engine word whether its servers answer /v1/embeddings.
+using EmbedsRule = std::function<bool(const std::string& engine)>;
+
+// The meters of an upstream, the same ones as long as it is known.
+using MetersOf = std::function<std::shared_ptr<gateway::UpstreamMeters>(const UpstreamId&)>;
+
+// What a table says about both slots; pure but for meters_of, which may be empty.
+gateway::RoutingTable routing_table_from(
+    const lifecycle::SlotView& local, const lifecycle::SlotView& embed, const EmbedsRule& embeds,
+    Epoch epoch, const MetersOf& meters_of = {}
+);
 
 class TrafficBridge final : public lifecycle::TrafficPort {
 public:
-    explicit TrafficBridge(DataPlane& plane) : plane_{plane} {}
+    TrafficBridge(DataPlane& plane, EmbedsRule embeds)
+        : plane_{plane}, embeds_{std::move(embeds)} {}
 
-    // Is traffic open, as last published.
-    bool open() const { return open_; }
+    // Is traffic open on any slot, as last published.
+    bool open() const;
 
     Task<Result<Epoch>> publish(lifecycle::SlotView view) override;
     Task<std::size_t> drained(UpstreamId upstream, Deadline deadline) override;
     Task<void> cut(UpstreamId upstream) override;
+    lifecycle::TrafficActivity activity(const UpstreamId& upstream) const override;
 
 private:
+    std::shared_ptr<gateway::UpstreamMeters> meters_of(const UpstreamId& upstream);
+
     DataPlane& plane_;
+    EmbedsRule embeds_;
+    std::map<SlotName, LoadingEta> etas_;
+    // As first published; the oldest are forgotten.
+    std::vector<std::pair<UpstreamId, std::shared_ptr<gateway::UpstreamMeters>>> meters_;
     Epoch epoch_{0};
-    bool open_ = false;
+    std::map<SlotName, lifecycle::SlotView> views_;  // as last published
 };
 
 }  // namespace nova::app

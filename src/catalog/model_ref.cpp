@@ -10,6 +10,9 @@
 
 #include <fmt/format.h>
 
+#include "catalog/web_url.hpp"
+#include "net/percent.hpp"
+
 namespace nova::catalog {
 namespace {
 
@@ -26,8 +29,10 @@ struct EngineForms {
 
 // decisions.md 2.13
 constexpr std::array<EngineForms, 5> kForms{{
-    {"llamacpp", "a path to a .gguf file or hf.co/org/repo[:QUANT]"},
-    {"ollama", "a tag like name[:tag], hf.co/org/repo[:QUANT] or a path to a .gguf file"},
+    {"llamacpp", "a path to a .gguf file, hf.co/org/repo[:QUANT], hf.co/org/repo/FILE.gguf or an "
+                 "https address of a .gguf file"},
+    {"ollama", "a tag like name[:tag], hf.co/org/repo[:QUANT], a path to a .gguf file or an https "
+               "address of one"},
     {"vllm", "a Hugging Face id like org/repo or a path to a folder"},
     {"sglang", "a Hugging Face id like org/repo or a path to a folder"},
     {"custom", "the name its server gives the model"},
@@ -75,6 +80,12 @@ bool ends_like_gguf(std::string_view text) {
     return lowered(text).ends_with(".gguf");
 }
 
+bool is_clean(std::string_view text) {
+    return std::ranges::all_of(text, [](char c) {
+        return static_cast<unsigned char>(c) >= ' ' && c != '\x7f';
+    });
+}
+
 bool begins_like_path(std::string_view text) {
     return text.starts_with('/') || text.starts_with("./") || text.starts_with("../") ||
            text == "." || text == "..";
@@ -103,6 +114,68 @@ std::optional<HubGguf> parse_hub_gguf(std::string_view rest) {
         return std::nullopt;
     }
     return HubGguf{std::string{repository}, std::string{quantization}};
+}
+
+bool is_path_inside(std::string_view path) {
+    for (const std::string_view segment : split(path, '/')) {
+        if (segment.empty() || segment == "." || segment == ".." || segment.contains('\\')) {
+            return false;
+        }
+    }
+    return true;
+}
+
+// org/repo/FILE.gguf, or what a browser shows: org/repo/blob/REVISION/FILE.gguf?download=true.
+std::optional<HubFile> parse_hub_file(std::string_view rest) {
+    const auto plain =
+        net::percent_decoded(rest.substr(0, rest.find_first_of("?#")), net::PlusSign::literal);
+    if (!plain || !ends_like_gguf(*plain) || !is_clean(*plain)) {
+        return std::nullopt;
+    }
+    const auto parts = split(*plain, '/');
+    if (parts.size() < 3 || !is_segment(parts[0]) || !is_segment(parts[1])) {
+        return std::nullopt;
+    }
+    HubFile file{.repository = fmt::format("{}/{}", parts[0], parts[1]), .path = {}};
+    std::size_t first = 2;
+    if (parts.size() > 4 && (parts[2] == "resolve" || parts[2] == "blob")) {
+        file.revision = parts[3];
+        first = 4;
+    }
+    file.path = plain->substr(static_cast<std::size_t>(parts[first].data() - plain->data()));
+    if (!is_segment(file.revision) || !is_path_inside(file.path)) {
+        return std::nullopt;
+    }
+    return file;
+}
+
+// https, or http on loopback, where a test or a mirror of one's own may be.
+std::optional<GgufUrl> parse_gguf_url(std::string_view text) {
+    const auto url = parse_web_url(text);
+    if (!url || (!url->endpoint.tls && !is_loopback(url->endpoint)) ||
+        !ends_like_gguf(url->path()) || !is_path_inside(url->path().substr(1))) {
+        return std::nullopt;
+    }
+    return GgufUrl{std::string{text.substr(0, text.find('#'))}};
+}
+
+// The forms both engines for GGUF files know; nothing: it is none of them.
+std::optional<ModelRef> parse_remote_gguf(std::string_view text) {
+    if (const auto rest = after_hub_host(text)) {
+        if (auto file = parse_hub_file(*rest)) {
+            return *std::move(file);
+        }
+        if (auto hub = parse_hub_gguf(*rest)) {
+            return *std::move(hub);
+        }
+    } else if (auto url = parse_gguf_url(text)) {
+        return *std::move(url);
+    }
+    return std::nullopt;
+}
+
+bool is_remote(std::string_view text) {
+    return after_hub_host(text).has_value() || text.contains("://");
 }
 
 // The host may carry a port; then the first colon is not the tag's.
@@ -153,26 +226,26 @@ wrong_form(std::string_view text, const EngineName& engine, std::string meant = 
 }
 
 Result<ModelRef> parse_for_llamacpp(std::string_view text, const EngineName& engine) {
-    if (const auto rest = after_hub_host(text)) {
-        if (auto hub = parse_hub_gguf(*rest)) {
-            return *std::move(hub);
-        }
+    if (auto remote = parse_remote_gguf(text)) {
+        return *std::move(remote);
+    }
+    if (is_remote(text)) {
         return wrong_form(text, engine);
     }
     if (ends_like_gguf(text)) {
         return GgufPath{fs::path{text}};
     }
-    if (parse_hub_gguf(text)) {
-        return wrong_form(text, engine, fmt::format("hf.co/{}", text));
+    if (auto hub = parse_hub_gguf(text); hub && !begins_like_path(text)) {
+        return *std::move(hub);
     }
     return wrong_form(text, engine);
 }
 
 Result<ModelRef> parse_for_ollama(std::string_view text, const EngineName& engine) {
-    if (const auto rest = after_hub_host(text)) {
-        if (auto hub = parse_hub_gguf(*rest)) {
-            return *std::move(hub);
-        }
+    if (auto remote = parse_remote_gguf(text)) {
+        return *std::move(remote);
+    }
+    if (is_remote(text)) {
         return wrong_form(text, engine);
     }
     if (ends_like_gguf(text)) {
@@ -204,12 +277,6 @@ Result<ModelRef> parse_for_transformers(std::string_view text, const EngineName&
         return HubModel{std::string{text}};
     }
     return wrong_form(text, engine);
-}
-
-bool is_clean(std::string_view text) {
-    return std::ranges::all_of(text, [](char c) {
-        return static_cast<unsigned char>(c) >= ' ' && c != '\x7f';
-    });
 }
 
 bool is_inside(const fs::path& path, const fs::path& root) {
@@ -307,6 +374,14 @@ std::string text(const ModelRef& model) {
 
         std::string operator()(const HubModel& m) const { return m.id; }
 
+        std::string operator()(const HubFile& m) const {
+            return m.revision == "main"
+                       ? fmt::format("hf.co/{}/{}", m.repository, m.path)
+                       : fmt::format("hf.co/{}/resolve/{}/{}", m.repository, m.revision, m.path);
+        }
+
+        std::string operator()(const GgufUrl& m) const { return m.url; }
+
         std::string operator()(const OllamaTag& m) const {
             return fmt::format("{}:{}", m.name, m.tag);
         }
@@ -324,6 +399,13 @@ ModelId public_id(const ModelRef& model) {
     if (const auto* folder = std::get_if<FolderPath>(&model)) {
         const fs::path clean = (folder->path / "").lexically_normal().parent_path();
         return ModelId{clean.filename().string()};
+    }
+    if (const auto* file = std::get_if<HubFile>(&model)) {
+        return ModelId{fs::path{file->path}.stem().string()};
+    }
+    if (const auto* file = std::get_if<GgufUrl>(&model)) {
+        const auto url = parse_web_url(file->url);
+        return ModelId{url ? fs::path{url->path()}.stem().string() : file->url};
     }
     return ModelId{text(model)};
 }

@@ -31,6 +31,20 @@ struct HubGguf {
     bool operator==(const HubGguf&) const = default;
 };
 
+// hf.co/org/repo/path/file.gguf, or a page or download link of such a file.
+struct HubFile {
+    std::string repository;
+    std::string revision = "main";
+    std::string path;  // inside the repository
+    bool operator==(const HubFile&) const = default;
+};
+
+// An https address of one .gguf file anywhere else.
+struct GgufUrl {
+    std::string url;
+    bool operator==(const GgufUrl&) const = default;
+};
+
 // org/repo: a Hugging Face repository as vLLM and SGLang load it.
 struct HubModel {
     std::string id;
@@ -50,7 +64,8 @@ struct RemoteName {
     bool operator==(const RemoteName&) const = default;
 };
 
-using ModelRef = std::variant<GgufPath, FolderPath, HubGguf, HubModel, OllamaTag, RemoteName>;
+using ModelRef =
+    std::variant<GgufPath, FolderPath, HubGguf, HubModel, OllamaTag, RemoteName, HubFile, GgufUrl>;
 
 // Reads MODEL for an engine (llamacpp, ollama, vllm, sglang, custom). The same words can mean
 // different things: "org/repo" is a repository to vllm and a tag to ollama.
@@ -58,7 +73,7 @@ using ModelRef = std::variant<GgufPath, FolderPath, HubGguf, HubModel, OllamaTag
 // probably meant. Touches no disk.
 Result<ModelRef> parse_model(std::string_view text, const EngineName& engine);
 
-// "a path to a .gguf file or hf.co/org/repo[:QUANT]"; empty for an engine it does not know.
+// "a path to a .gguf file, hf.co/org/repo[:QUANT], ..."; empty for an engine it does not know.
 std::string_view model_forms(const EngineName& engine);
 
 // As the user would write it again.

@@ -30,6 +30,16 @@ TEST(ModelRef, ReadsEveryFormAnEngineTakes) {
         {"llamacpp", "hf.co/org/repo:Q4_K_M", HubGguf{"org/repo", "Q4_K_M"}, "hf.co/org/repo:Q4_K_M"
         },
         {"llamacpp", "https://huggingface.co/org/repo", HubGguf{"org/repo", ""}, "hf.co/org/repo"},
+        {"llamacpp", "org/repo:Q4_K_M", HubGguf{"org/repo", "Q4_K_M"}, "hf.co/org/repo:Q4_K_M"},
+        {"llamacpp", "hf.co/org/repo/sub/a b.gguf", HubFile{"org/repo", "main", "sub/a b.gguf"},
+         "a b"},
+        {"llamacpp", "https://huggingface.co/org/repo/blob/v2/a%20b.gguf?download=true",
+         HubFile{"org/repo", "v2", "a b.gguf"}, "a b"},
+        {"llamacpp", "hf.co/org/repo/resolve/main/a.gguf", HubFile{"org/repo", "main", "a.gguf"},
+         "a"},
+        {"llamacpp", "https://example.org/m/a.Q4_0.gguf?v=2#x",
+         GgufUrl{"https://example.org/m/a.Q4_0.gguf?v=2"}, "a.Q4_0"},
+        {"ollama", "http://127.0.0.1:8080/a.gguf", GgufUrl{"http://127.0.0.1:8080/a.gguf"}, "a"},
         {"ollama", "llama3.2", OllamaTag{"llama3.2", "latest"}, "llama3.2:latest"},
         {"ollama", "qwen2.5:1.5b", OllamaTag{"qwen2.5", "1.5b"}, "qwen2.5:1.5b"},
         {"ollama", "org/repo", OllamaTag{"org/repo", "latest"}, "org/repo:latest"},
@@ -59,16 +69,19 @@ struct Refused {
 };
 
 TEST(ModelRef, RefusesOtherFormsNamingTheRightOnes) {
-    const char* const llamacpp = "a path to a .gguf file or hf.co/org/repo[:QUANT]";
+    const char* const llamacpp = "a path to a .gguf file, hf.co/org/repo[:QUANT]";
     const char* const hub = "a Hugging Face id like org/repo or a path to a folder";
     const Refused rows[] = {
-        {"llamacpp", "org/repo", "Perhaps you mean hf.co/org/repo."},
-        {"llamacpp", "org/repo:Q4_K_M", "Perhaps you mean hf.co/org/repo:Q4_K_M."},
+        {"llamacpp", "http://example.org/a.gguf", llamacpp},
+        {"llamacpp", "https://example.org/a.bin", llamacpp},
+        {"llamacpp", "https://u:p@example.org/a.gguf", llamacpp},
+        {"llamacpp", "https://example.org/../../a.gguf", llamacpp},
+        {"llamacpp", "hf.co/org/repo/../../a.gguf", llamacpp},
+        {"llamacpp", "hf.co/org/repo/%2e%2e/a.gguf", llamacpp},
         {"llamacpp", "llama3.2", llamacpp},
         {"llamacpp", "/models", llamacpp},
         {"llamacpp", "hf.co/org", llamacpp},
         {"llamacpp", "hf.co/org/repo:", llamacpp},
-        {"llamacpp", "hf.co/org/repo/resolve/main/a.gguf", llamacpp},
         {"llamacpp", "hf.co/org/../etc", llamacpp},
         {"llamacpp", "hf.co/org/--port", llamacpp},
         {"llamacpp", "~/m.gguf", "written out"},

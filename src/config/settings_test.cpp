@@ -38,10 +38,14 @@ TEST(SettingTable, HasUniqueNamesAndValidDefaults) {
 
 TEST(SettingTable, HoldsTheLifecyclesNumbers) {
     const std::pair<std::string_view, std::string_view> rows[] = {
-        {"start_limit_s", "120"},   {"drain_s", "15"},
-        {"probe_interval_s", "30"}, {"probe_strikes", "3"},
-        {"logs.keep_runs", "10"},   {"on_exit", "stop"},
-        {"mode", "hybrid"},         {"gateway.open_loopback", "true"},
+        {"start_limit_s", "120"},    {"drain_s", "15"},
+        {"probe_interval_s", "30"},  {"probe_strikes", "3"},
+        {"logs.keep_runs", "10"},    {"on_exit", "stop"},
+        {"busy_doubt_s", "600"},     {"stall_limit_s", "60"},
+        {"probe_limit_s", "5"},      {"idle_unload_s", "0"},
+        {"canary_interval_s", "0"},  {"canary_limit_s", "30"},
+        {"mode", "hybrid"},          {"gateway.open_loopback", "true"},
+        {"switch_strategy", "auto"},
     };
     for (const auto& [name, value] : rows) {
         ASSERT_NE(find_setting(name), nullptr) << name;

@@ -125,10 +125,14 @@ void read_probe(Section& top, const Json* value, std::string_view file, EngineSp
         return;
     }
     Section section{
-        *value, fmt::format("{}.probe", file), {"path", "loading_statuses", "models_path"}
+        *value,
+        fmt::format("{}.probe", file),
+        {"path", "loading_statuses", "models_path", "counters_path", "counters"}
     };
     spec.probe.path = section.reader().required_text("path");
     spec.probe.models_path = section.reader().required_text("models_path");
+    spec.probe.counters_path = section.reader().text("counters_path").value_or("");
+    spec.probe.counters = section.texts("counters");
     if (const Json* list = section.reader().array("loading_statuses")) {
         for (const Json& item : *list) {
             if (!item.is_number_integer()) {
@@ -204,6 +208,8 @@ void read_command(Section& top, std::string_view file, EngineSpec& spec) {
     for (const auto& [name, text] : spec.env) {
         top.check_template("env", text);
     }
+    spec.api_key_env = in.text("api_key_env").value_or("");
+    spec.serves_embeddings = in.boolean("serves_embeddings").value_or(true);
 }
 
 }  // namespace
@@ -226,6 +232,13 @@ std::string_view word(ModelsPerInstance models) {
         return "many";
     }
     return "";
+}
+
+void read_limits(JsonReader& in, EngineSpec& spec) {
+    spec.start_limit = std::chrono::seconds{in.integer("start_limit_s").value_or(120)};
+    spec.stall_limit = std::chrono::seconds{in.integer("stall_limit_s").value_or(0)};
+    spec.stop_signal = static_cast<int>(in.integer("stop_signal").value_or(15));
+    spec.grace = std::chrono::seconds{in.integer("grace_s").value_or(10)};
 }
 
 Result<EngineSpec> engine_spec_from(const Json& value, std::string_view file) {
@@ -251,12 +264,14 @@ Result<EngineSpec> engine_spec_from(const Json& value, std::string_view file) {
          "probe",
          "api_base",
          "start_limit_s",
+         "stall_limit_s",
          "stop_signal",
          "grace_s",
          "formats",
          "flags",
          "loading_progress",
          "models_per_instance",
+         "serves_embeddings",
          "usage_in_stream_needs_option"}
     };
     JsonReader& in = top.reader();
@@ -276,7 +291,6 @@ Result<EngineSpec> engine_spec_from(const Json& value, std::string_view file) {
         top.complain("models_per_instance", "must be one or many");
     }
     read_command(top, file, spec);
-    spec.api_key_env = in.text("api_key_env").value_or("");
     spec.images = top.text_map("images");
     const std::int64_t port = in.integer("container_port").value_or(0);
     if (port < 0 || port > 65535) {
@@ -286,9 +300,7 @@ Result<EngineSpec> engine_spec_from(const Json& value, std::string_view file) {
     spec.container_models = in.text("container_models").value_or("");
     read_probe(top, in.object("probe"), file, spec);
     spec.api_base = in.text("api_base").value_or("");
-    spec.start_limit = std::chrono::seconds{in.integer("start_limit_s").value_or(120)};
-    spec.stop_signal = static_cast<int>(in.integer("stop_signal").value_or(15));
-    spec.grace = std::chrono::seconds{in.integer("grace_s").value_or(10)};
+    read_limits(in, spec);
     spec.formats = top.texts("formats");
     read_flags(top, in.array("flags"), file, spec);
     spec.loading_progress = top.texts("loading_progress");

@@ -21,6 +21,8 @@ struct ReadyProbe {
     std::string path;                   // "/health"
     std::vector<int> loading_statuses;  // "alive, still loading": {503}
     std::string models_path;            // list of served models: "/v1/models"
+    std::string counters_path;          // Prometheus text: "/metrics"; empty: none
+    std::vector<std::string> counters;  // names in it that rise with work done
 };
 
 // What a user may set: --flag VALUE. Nothing that names a path, a port or a key.
@@ -51,11 +53,13 @@ struct EngineSpec {
     ReadyProbe probe;
     std::string api_base;  // "/v1"
     std::chrono::seconds start_limit{120};
+    std::chrono::seconds stall_limit{0};  // longest usual silence while it loads; 0: not known
     int stop_signal = 15;
     std::chrono::seconds grace{10};
     std::vector<std::string> formats;  // gguf, safetensors, ollama
     std::vector<AllowedFlag> flags;
     std::vector<std::string> loading_progress;  // log fragments that show loading goes on
+    bool serves_embeddings = true;  // of the models it is started with, besides generating
     bool usage_in_stream_needs_option = false;  // include_usage has to be asked for
 };
 

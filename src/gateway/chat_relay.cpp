@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "gateway/load_wait.hpp"
 #include "gateway/openai_error.hpp"
 #include "gateway/router.hpp"
 #include "gateway/sse_border.hpp"
@@ -27,6 +28,9 @@ struct Attempt {
     std::string_view body;
     ActiveRelay active{};
     Error error{};  // why, when the outcome is upstream_failed
+    bool waited_as_preferred = false;
+    UpstreamMeter* meter = nullptr;
+    std::uint64_t metered = 0;  // of the connection's bytes_received()
 
     Attempt(const Attempt&) = delete;
     Attempt& operator=(const Attempt&) = delete;
@@ -39,6 +43,7 @@ struct Attempt {
         : exchange{the_exchange}, worker{the_worker}, upstream{std::move(the_upstream)},
           head{the_head}, body{the_body} {
         active.upstream = upstream.get();
+        active.exchange = &exchange;
         worker.add(active);
         exchange.watch_client([this] {
             active.client_left = true;
@@ -49,6 +54,13 @@ struct Attempt {
     ~Attempt() {
         exchange.unwatch_client();
         worker.remove(active);
+    }
+
+    void count_bytes(const net::UpstreamConnection& from) {
+        if (meter != nullptr) {
+            meter->add_bytes(from.bytes_received() - metered);
+            metered = from.bytes_received();
+        }
     }
 
     // What a failed read or write of the upstream means.
@@ -75,18 +87,16 @@ struct Attempt {
 };
 
 constexpr std::string_view kEventStream = "text/event-stream";
+constexpr net::HeaderView kPreferenceApplied{"Preference-Applied", "wait"};
 
 bool is_event_stream(const net::ResponseHead& head) {
-    return head.headers.find("content-type").starts_with(kEventStream) &&
-           !head.headers.has("content-encoding");
+    return head.headers.find("Content-Type").starts_with(kEventStream) &&
+           !head.headers.has("Content-Encoding");
 }
 
-// Sends one piece, whole events first when it is an event stream.
-Task<Result<void>> forward(net::Exchange& exchange, SseHold* hold, std::string_view piece) {
-    if (hold == nullptr) {
-        co_return co_await exchange.write(piece);
-    }
-    const SseHold::Split split = hold->split(piece);
+// Sends one piece of an event stream, whole events first.
+Task<Result<void>> forward(net::Exchange& exchange, SseHold& hold, std::string_view piece) {
+    const SseHold::Split split = hold.split(piece);
     if (!split.held.empty()) {
         const auto sent = co_await exchange.write(split.held);
         if (!sent) {
@@ -99,7 +109,7 @@ Task<Result<void>> forward(net::Exchange& exchange, SseHold* hold, std::string_v
             co_return propagate(sent);
         }
     }
-    hold->keep(split);
+    hold.keep(split);
     co_return Result<void>{};
 }
 
@@ -123,10 +133,15 @@ Task<Outcome> relay_body(Attempt& attempt, net::UpstreamConnection& upstream, bo
     }
     SseHold* const held = hold ? &*hold : nullptr;
     for (;;) {
-        upstream.connection().expire_at(
-            attempt.worker.clock.now() + attempt.worker.policy.idle_timeout
-        );
-        const auto piece = co_await upstream.read_body_some();
+        auto buffered = upstream.buffered_body();
+        if (!buffered) {
+            upstream.connection().expire_at(
+                attempt.worker.clock.now() + attempt.worker.policy.idle_timeout
+            );
+            buffered = co_await upstream.read_body_some();
+        }
+        attempt.count_bytes(upstream);
+        const auto& piece = *buffered;
         if (!piece) {
             const Outcome outcome = attempt.failed(piece.error());
             if (outcome != Outcome::client_left) {
@@ -137,7 +152,8 @@ Task<Outcome> relay_body(Attempt& attempt, net::UpstreamConnection& upstream, bo
         if (piece->empty()) {
             break;
         }
-        const auto sent = co_await forward(attempt.exchange, held, *piece);
+        const auto sent = held == nullptr ? co_await attempt.exchange.write(*piece)
+                                          : co_await forward(attempt.exchange, *held, *piece);
         if (!sent) {
             co_return Outcome::client_left;
         }
@@ -167,6 +183,9 @@ relay_answer(Attempt& attempt, net::UpstreamConnection& upstream, const net::Res
     }
     const bool event_stream = is_event_stream(head);
     AnswerHeaders headers{*attempt.upstream, head};
+    if (attempt.waited_as_preferred) {
+        headers.add(kPreferenceApplied);
+    }
     attempt.exchange.begin(head.status, headers.view(), headers.length());
     if (event_stream) {
         // Clients show that generation began by the head; it must not wait for the first token.
@@ -184,9 +203,11 @@ Task<Outcome> exchange_messages(Attempt& attempt, net::UpstreamPool::Acquired& a
         attempt.worker.clock.now() + attempt.worker.policy.head_timeout
     );
     const auto sent = co_await upstream.send(attempt.head, attempt.body, "POST");
-    Result<const net::ResponseHead*> head = fail(ErrorCode::internal, "");
+    attempt.metered = 0;  // send() has begun its count anew
+    Result<const net::ResponseHead*> head = nullptr;
     if (sent) {
         head = co_await upstream.read_head();
+        attempt.count_bytes(upstream);
     } else {
         head = propagate(sent);
     }
@@ -203,8 +224,18 @@ Task<Outcome> exchange_messages(Attempt& attempt, net::UpstreamPool::Acquired& a
 
 Task<Outcome> try_once(Attempt& attempt, net::UpstreamPool::Freshness freshness) {
     WorkerState& worker = attempt.worker;
-    const Deadline deadline = Deadline::in(worker.clock, worker.policy.dial_timeout);
-    auto acquired = co_await worker.pool.acquire(attempt.upstream->endpoint, deadline, freshness);
+    Result<net::UpstreamPool::Acquired> acquired;
+    if (freshness == net::UpstreamPool::Freshness::any) {
+        if (auto idle = worker.pool.take_idle(attempt.upstream->endpoint)) {
+            acquired = *std::move(idle);
+        }
+    }
+    if (!acquired->connection) {
+        const Deadline deadline = Deadline::in(worker.clock, worker.policy.dial_timeout);
+        acquired = co_await worker.pool.acquire(
+            attempt.upstream->endpoint, deadline, net::UpstreamPool::Freshness::fresh
+        );
+    }
     if (!acquired) {
         worker.events.connect_refused(attempt.upstream->id);
         co_return attempt.failed(acquired.error());
@@ -215,7 +246,11 @@ Task<Outcome> try_once(Attempt& attempt, net::UpstreamPool::Freshness freshness)
     }
     const Outcome outcome = co_await exchange_messages(attempt, *acquired);
     attempt.active.connection = nullptr;
-    worker.pool.release(attempt.upstream->endpoint, std::move(acquired->connection));
+    // Towards an instance that goes away nothing is kept: it would lie there closed by its peer.
+    const auto* gate = worker.find_gate(attempt.upstream->id);
+    if (gate != nullptr && !gate->gate.closed()) {
+        worker.pool.release(attempt.upstream->endpoint, std::move(acquired->connection));
+    }
     worker.counters.idle_upstreams.store(
         static_cast<std::int64_t>(worker.pool.idle()), std::memory_order_relaxed
     );
@@ -232,11 +267,11 @@ Task<void> refuse(net::Exchange& exchange, WorkerState& worker, const RoutePlan&
     const std::string body = openai_error_body(error, *plan.loading);
     const std::string wait =
         std::to_string(error.retry_after.value_or(std::chrono::seconds{2}).count());
-    const std::array<net::HeaderView, 1> headers{{{"Retry-After", wait}}};
+    const std::array<net::HeaderView, 2> headers{{{"Retry-After", wait}, kPreferenceApplied}};
+    const std::span<const net::HeaderView> sent{headers.data(), plan.waited_as_preferred ? 2U : 1U};
     const int status = policy(error.code).http_status;
     ignore(
-        co_await exchange.respond(status, "application/json", body, headers),
-        "the client may be gone"
+        co_await exchange.respond(status, "application/json", body, sent), "the client may be gone"
     );
 }
 
@@ -255,9 +290,12 @@ struct Inflight {
 
 Task<Outcome> attempt_on(
     net::Exchange& exchange, WorkerState& worker, std::shared_ptr<const Upstream> upstream,
-    std::string_view head, std::string_view body, Error& error
+    std::string_view head, std::string_view body, bool waited_as_preferred, Error& error
 ) {
+    const UpstreamUse use{worker.meter_of(*upstream), worker.clock};
     Attempt attempt{exchange, worker, std::move(upstream), head, body};
+    attempt.meter = worker.meter_of(*attempt.upstream);
+    attempt.waited_as_preferred = waited_as_preferred;
     Outcome outcome = co_await try_once(attempt, net::UpstreamPool::Freshness::any);
     if (outcome == Outcome::try_fresh) {
         outcome = co_await try_once(attempt, net::UpstreamPool::Freshness::fresh);
@@ -295,7 +333,9 @@ Task<void> follow(
         auto lease = worker.enter(*upstream);
         NOVA_CHECK(lease.has_value());  // the table and its gates change together
         const Inflight inflight{worker.counters};
-        outcome = co_await attempt_on(exchange, worker, upstream, head, body, error);
+        outcome = co_await attempt_on(
+            exchange, worker, upstream, head, body, plan.waited_as_preferred, error
+        );
     }
     count(worker, outcome);
     switch (outcome) {
@@ -316,7 +356,7 @@ Task<void> follow(
 }
 
 std::optional<Error> unreadable_coding(const net::RequestHead& request) {
-    const std::string_view coding = request.headers.find("content-encoding");
+    const std::string_view coding = request.headers.find("Content-Encoding");
     if (coding.empty() || net::equal_ignoring_case(coding, "identity")) {
         return std::nullopt;
     }
@@ -346,10 +386,23 @@ Task<void> relay(net::Exchange& exchange, WorkerState& worker, std::string_view 
         ignore(co_await exchange.respond_error(peek.error()), "the client may be gone");
         co_return;
     }
-    RoutePlan plan = plan_route(*worker.table, peek->model);
+    const Use use = api_path == "/embeddings" ? Use::embedding : Use::generation;
+    const auto route = [&] { return plan_route(*worker.table, peek->model, use); };
+    RoutePlan plan = route();
+    if (plan.loading) {
+        const WaitEnd end = co_await wait_for_model(exchange, worker, plan, route);
+        if (end == WaitEnd::client_left) {
+            worker.counters.client_left.fetch_add(1, std::memory_order_relaxed);
+            exchange.abort();
+            co_return;
+        }
+    }
     if (plan.refusal) {
         co_await refuse(exchange, worker, plan);
         co_return;
+    }
+    if (!plan.ask_for.empty()) {
+        *body = with_model(std::move(*body), *peek, plan.ask_for);
     }
     co_await follow(exchange, worker, std::move(plan), std::move(*body), api_path);
 }

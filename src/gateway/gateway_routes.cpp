@@ -1,6 +1,7 @@
 // The handlers of the OpenAI routes and of the gateway's health.
 #include "gateway/gateway_routes.hpp"
 
+#include <algorithm>
 #include <numeric>
 #include <string>
 
@@ -31,9 +32,17 @@ Task<void> answer(net::Exchange& exchange, int status, nlohmann::json body) {
 // Only what can be asked right now is listed: no name that would be refused (trap 68).
 Task<void> list_models(net::Exchange& exchange, WorkerState& worker) {
     nlohmann::json data = nlohmann::json::array();
-    if (const auto local = worker.table->local) {
+    const auto local = worker.table->local;
+    if (local) {
         for (const std::string& id : local->models) {
             data.push_back(model_object(id, local->provider));
+        }
+    }
+    if (const auto embedder = worker.table->embedder()) {
+        for (const std::string& id : embedder->models) {
+            if (!local || std::ranges::find(local->models, id) == local->models.end()) {
+                data.push_back(model_object(id, embedder->provider));
+            }
         }
     }
     nlohmann::json body;
@@ -44,10 +53,11 @@ Task<void> list_models(net::Exchange& exchange, WorkerState& worker) {
 
 Task<void> one_model(net::Exchange& exchange, WorkerState& worker) {
     const std::string id{exchange.parameter("id")};
-    const auto local = worker.table->local;
-    if (local && local->serves(id)) {
-        co_await answer(exchange, 200, model_object(id, local->provider));
-        co_return;
+    for (const auto& upstream : {worker.table->local, worker.table->embedder()}) {
+        if (upstream && upstream->serves(id)) {
+            co_await answer(exchange, 200, model_object(id, upstream->provider));
+            co_return;
+        }
     }
     const Error error{
         .code = ErrorCode::not_found,
@@ -65,8 +75,8 @@ Task<void> live(net::Exchange& exchange) {
 // decisions.md 2.25: 200 when some route can answer.
 Task<void> ready(net::Exchange& exchange, WorkerState& worker) {
     const RoutingTable& table = *worker.table;
-    if (table.local) {
-        co_await answer(exchange, 200, {{"status", "ready"}, {"provider", table.local->provider}});
+    if (const auto open = table.local ? table.local : table.embedder()) {
+        co_await answer(exchange, 200, {{"status", "ready"}, {"provider", open->provider}});
         co_return;
     }
     nlohmann::json body{{"status", "not_ready"}, {"provider", table.wanted_provider}};
@@ -93,6 +103,7 @@ Task<void> inflight(net::Exchange& exchange, WorkerState& worker) {
     nlohmann::json body;
     body["local_inflight"] = sum(&WorkerCounters::inflight);
     body["active_relays"] = sum(&WorkerCounters::active_relays);
+    body["waiting"] = sum(&WorkerCounters::waiting);
     body["idle_upstream_connections"] = sum(&WorkerCounters::idle_upstreams);
     body["requests_total"] = sum(&WorkerCounters::requests);
     body["client_left_total"] = sum(&WorkerCounters::client_left);

@@ -21,6 +21,13 @@ struct GatewayPolicy {
     std::chrono::seconds idle_timeout{300};   // between two pieces of an answer
     // An unfinished event held back so that an error event can follow; bounds memory per stream.
     std::size_t held_event_bytes = 16U * 1024U;
+    // Time a client has to take the rest and the error event of an answer that is cut.
+    std::chrono::milliseconds cut_grace{2000};
+    // Waiting for a model that is on its way (contract.md 6): without a `Prefer: wait`, at most
+    // with one, and how many requests of the whole gateway may.
+    std::chrono::milliseconds loading_wait{0};
+    std::chrono::milliseconds loading_wait_most{std::chrono::minutes{10}};
+    std::size_t waiting_places = 64;
 };
 
 // Written by one worker, read by whoever asks for figures.
@@ -32,6 +39,7 @@ struct alignas(64) WorkerCounters {
     std::atomic<std::uint64_t> refused{0};
     std::atomic<std::int64_t> active_relays{0};
     std::atomic<std::int64_t> idle_upstreams{0};
+    std::atomic<std::int64_t> waiting{0};  // for their model to be loaded
 };
 
 using AllCounters = std::vector<WorkerCounters>;
@@ -42,6 +50,9 @@ public:
     virtual ~GatewayEvents() = default;
     // The upstream refused a connection: it is not available, whatever was believed (trap 44).
     virtual void connect_refused(const UpstreamId& upstream) = 0;
+
+    // Somebody asks for a model of a slot that is parked. At most once per table and worker.
+    virtual void wake(const SlotName& slot) { static_cast<void>(slot); }
 };
 
 }  // namespace nova::gateway

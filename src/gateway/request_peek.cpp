@@ -3,6 +3,7 @@
 
 #include <string_view>
 
+#include <nlohmann/json.hpp>
 #include <simdjson.h>
 
 namespace nova::gateway {
@@ -25,10 +26,13 @@ struct Seen {
 };
 
 // Reads one member; a message when it is wrong.
-std::string take_model(od::value value, Seen& seen) {
+std::string take_model(od::value value, Seen& seen, const std::string& body) {
     if (seen.model) {
         return "The request body names \"model\" twice.";
     }
+    const std::string_view token = value.raw_json_token();
+    seen.peek.model_at = static_cast<std::size_t>(token.data() - body.data());
+    seen.peek.model_bytes = token.size();
     std::string_view text;
     if (value.get_string().get(text) != simdjson::SUCCESS) {
         return "\"model\" must be a string.";
@@ -102,7 +106,7 @@ Result<RequestPeek> RequestPeeker::peek(std::string& body) {
         }
         std::string wrong;
         if (key == "model") {
-            wrong = take_model(field.value(), seen);
+            wrong = take_model(field.value(), seen, body);
         } else if (key == "stream") {
             wrong = take_flag(field.value(), key, seen.peek.stream);
         } else if (key == "stream_options") {
@@ -122,6 +126,13 @@ Result<RequestPeek> RequestPeeker::peek(std::string& body) {
         return bad("The request body has no \"model\".");
     }
     return std::move(seen.peek);
+}
+
+std::string with_model(std::string body, const RequestPeek& peek, std::string_view model) {
+    const std::string quoted =
+        nlohmann::json(model).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    body.replace(peek.model_at, peek.model_bytes, quoted);
+    return body;
 }
 
 }  // namespace nova::gateway

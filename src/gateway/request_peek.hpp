@@ -1,8 +1,10 @@
 // The few fields routing needs from a request body, read without building a tree.
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "core/result.hpp"
 
@@ -12,7 +14,12 @@ struct RequestPeek {
     std::string model;
     bool stream = false;
     bool include_usage = false;  // stream_options.include_usage
+    std::size_t model_at = 0;    // where the value of "model" stands in the body, quotes included
+    std::size_t model_bytes = 0;
 };
+
+// The body with another "model"; every other byte as it was.
+std::string with_model(std::string body, const RequestPeek& peek, std::string_view model);
 
 // One per worker: keeps the parser's memory between requests.
 class RequestPeeker {

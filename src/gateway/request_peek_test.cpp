@@ -77,5 +77,24 @@ TEST(RequestPeek, RefusesWhatItCannotRouteWithASentence) {
     }
 }
 
+TEST(RequestPeek, AnotherModelReplacesTheValueAndNothingElse) {
+    RequestPeeker peeker;
+
+    struct Row {
+        std::string body;
+        std::string changed;
+    };
+
+    for (const Row& row :
+         {Row{R"({"model":"m","input":"x"})", R"({"model":"a\"b","input":"x"})"},
+          Row{R"({"input": [1, 2], "x":{"model":"m"}, "model" :"m"})",
+              R"({"input": [1, 2], "x":{"model":"m"}, "model" :"a\"b"})"}}) {
+        std::string body = row.body;
+        const auto peek = peeker.peek(body);
+        ASSERT_TRUE(peek) << peek.error().message;
+        EXPECT_EQ(with_model(body, *peek, "a\"b"), row.changed);
+    }
+}
+
 }  // namespace
 }  // namespace nova::gateway

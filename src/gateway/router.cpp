@@ -14,6 +14,8 @@ using std::chrono::seconds;
 // polite poll interval, not a promise.
 constexpr seconds kRetryWhileLoading{2};
 constexpr seconds kRetryAfterError{10};
+// An ETA of an hour is a guess of an hour: whoever waits looks again sooner.
+constexpr double kLongestRetry = 120.0;
 
 bool listed(const std::vector<std::string>& names, std::string_view model) {
     return std::ranges::find(names, model) != names.end();
@@ -35,6 +37,15 @@ Error unknown_model(const RoutingTable& table, std::string_view model) {
 
 Error not_ready(const RoutingTable& table, std::string_view model) {
     Error error{.code = ErrorCode::unavailable, .message = {}, .word = "model_not_ready"};
+    if (table.parked) {
+        error.message = fmt::format(
+            "The model `{}` was put away while nobody used it; {} is being woken.", model,
+            table.wanted_provider
+        );
+        error.word = "model_loading";
+        error.retry_after = kRetryWhileLoading;
+        return error;
+    }
     if (table.loading) {
         error.message = fmt::format(
             "The model `{}` is not ready yet: {} is {}.", model, table.wanted_provider,
@@ -43,7 +54,8 @@ Error not_ready(const RoutingTable& table, std::string_view model) {
         error.word = "model_loading";
         error.retry_after = kRetryWhileLoading;
         if (table.loading->eta_s) {
-            error.retry_after = seconds{std::max(1, static_cast<int>(*table.loading->eta_s))};
+            const double eta = std::clamp(*table.loading->eta_s, 1.0, kLongestRetry);
+            error.retry_after = seconds{static_cast<std::int64_t>(eta)};
         }
         return error;
     }
@@ -53,6 +65,16 @@ Error not_ready(const RoutingTable& table, std::string_view model) {
     }
     error.retry_after = kRetryAfterError;
     return error;
+}
+
+// The model is known and not served: why, and whether waiting or waking helps.
+void refuse_for_now(RoutePlan& plan, const RoutingTable& table, std::string_view model) {
+    plan.refusal = not_ready(table, model);
+    plan.loading = table.loading;
+    if (table.parked) {
+        plan.loading = Loading{.phase = "parked"};
+        plan.wake = table.slot;
+    }
 }
 
 }  // namespace
@@ -79,13 +101,89 @@ RoutePlan plan_route(const RoutingTable& table, std::string_view model) {
         return plan;
     }
     if (listed(table.known_models, model)) {
-        plan.refusal = not_ready(table, model);
-        plan.loading = table.loading;
+        refuse_for_now(plan, table, model);
         plan.reason = "local: known, not ready";
         return plan;
     }
     plan.refusal = unknown_model(table, model);
     plan.reason = "nobody serves the model";
+    return plan;
+}
+
+namespace {
+
+// Does the slot itself know the name, rather than pass on every name.
+bool names(const RoutingTable& slot, std::string_view model) {
+    return (slot.local && slot.local->models_known && slot.local->serves(model)) ||
+           listed(slot.known_models, model);
+}
+
+RoutePlan by_embed_slot(const RoutingTable& slot, std::string_view model) {
+    RoutePlan plan = plan_route(slot, model);
+    if (!plan.attempts.empty()) {
+        plan.reason = "embed: serves the model";
+    }
+    return plan;
+}
+
+// The local slot's model, asked of an engine that makes no embeddings.
+RoutePlan instead_of_local(const RoutingTable& table, std::string_view model) {
+    const RoutingTable& slot = *table.embed;
+    RoutePlan plan;
+    if (!slot.local) {
+        refuse_for_now(plan, slot, slot.known_models.empty() ? model : slot.known_models[0]);
+        plan.reason = "embed: not ready";
+        return plan;
+    }
+    plan.attempts.push_back(slot.local);
+    plan.reason = fmt::format(
+        "embed: {} makes no embeddings", table.local ? table.local->provider : table.wanted_provider
+    );
+    if (!slot.local->serves(model) && !slot.local->models.empty()) {
+        plan.ask_for = slot.local->models.front();
+    }
+    return plan;
+}
+
+RoutePlan for_embedding(const RoutingTable& table, std::string_view model) {
+    const RoutingTable& slot = *table.embed;
+    if (names(slot, model)) {
+        return by_embed_slot(slot, model);
+    }
+    if (names(table, model)) {
+        return table.local_embeds ? plan_route(table, model) : instead_of_local(table, model);
+    }
+    if (slot.local && !slot.local->models_known) {
+        return by_embed_slot(slot, model);
+    }
+    RoutePlan plan = plan_route(table, model);
+    if (plan.refusal && slot.local) {
+        plan.refusal->message +=
+            fmt::format(" For embeddings: {}.", fmt::join(slot.local->models, ", "));
+    }
+    return plan;
+}
+
+}  // namespace
+
+RoutePlan plan_route(const RoutingTable& table, std::string_view model, Use use) {
+    if (!table.embed) {
+        return plan_route(table, model);
+    }
+    if (use == Use::embedding) {
+        return for_embedding(table, model);
+    }
+    if (names(table, model) || !names(*table.embed, model)) {
+        return plan_route(table, model);
+    }
+    RoutePlan plan;
+    plan.refusal = Error{
+        .code = ErrorCode::invalid_argument,
+        .message = fmt::format("`{}` is an embedding model: it does not generate text.", model),
+        .word = "model_not_supported",
+        .remedy = "Send it to POST /v1/embeddings, or name a chat model of GET /v1/models.",
+    };
+    plan.reason = "embed: no generation there";
     return plan;
 }
 

@@ -1,6 +1,7 @@
 // Where a request may go, in order, and why: a pure function of the table and the request.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,10 +17,24 @@ struct RoutePlan {
     std::vector<std::shared_ptr<const Upstream>> attempts;  // empty exactly when refusal is set
     std::string reason;                                     // for X-Nova-Route
     std::optional<Error> refusal;
-    std::optional<Loading> loading;  // goes into the refusal's body
+    // Goes into the refusal's body; set exactly when the model is on its way, so that waiting
+    // helps.
+    std::optional<Loading> loading;
+    std::optional<SlotName> wake;      // parked: nobody brings it back until it is woken
+    bool waited_as_preferred = false;  // Preference-Applied: wait
+    std::string ask_for;  // what the upstream is asked for instead; empty: as the client wrote it
 };
 
 // Errors in the plan: not_found (word model_not_found), unavailable (known, not ready).
 RoutePlan plan_route(const RoutingTable& table, std::string_view model);
+
+// ---- with the embed slot beside the local one
+
+enum class Use : std::uint8_t { generation, embedding };
+
+// Generation goes to the local slot. An embedding goes where its model is named, the embed slot
+// first; the local slot's model is embedded by the embed slot when its own engine cannot. Errors
+// besides those above: invalid_argument (the model only makes embeddings).
+RoutePlan plan_route(const RoutingTable& table, std::string_view model, Use use);
 
 }  // namespace nova::gateway

@@ -62,7 +62,7 @@ std::string upstream_request_head(
             net::append_header(head, name, value);
         }
     }
-    if (client.headers.find("content-type").empty()) {
+    if (client.headers.find("Content-Type").empty()) {
         net::append_header(head, "Content-Type", "application/json");
     }
     // Compressed event streams could not be cut at event borders (trap 13).
@@ -83,10 +83,10 @@ AnswerHeaders::AnswerHeaders(const Upstream& upstream, const net::ResponseHead& 
         }
     }
     fields_.push_back({"X-Nova-Provider", upstream.provider});
-    if (head.headers.has("transfer-encoding")) {
+    if (head.headers.has("Transfer-Encoding")) {
         return;
     }
-    const std::string_view text = head.headers.find("content-length");
+    const std::string_view text = head.headers.find("Content-Length");
     std::uint64_t value = 0;
     const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value);
     if (!text.empty() && parsed.ec == std::errc{} && parsed.ptr == text.data() + text.size()) {

@@ -28,6 +28,8 @@ public:
 
     std::span<const net::HeaderView> view() const { return fields_; }
 
+    void add(net::HeaderView field) { fields_.push_back(field); }
+
     // Content-Length, when the upstream framed its body by it.
     std::optional<std::uint64_t> length() const { return length_; }
 

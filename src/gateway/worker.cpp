@@ -1,6 +1,7 @@
 // Publication, gates and cuts of one worker.
 #include "gateway/worker.hpp"
 
+#include <array>
 #include <utility>
 
 #include "gateway/gateway_routes.hpp"
@@ -25,10 +26,13 @@ net::ServerLimits limits_from(const GatewayPolicy& policy) {
 
 WorkerState::WorkerState(
     asio::any_io_executor executor, Clock& the_clock, Log& the_log, const GatewayPolicy& the_policy,
-    net::Admission admission, GatewayEvents& the_events, AllCounters& all_counters, std::size_t own
+    net::Admission admission, GatewayEvents& the_events, AllCounters& all_counters,
+    std::size_t own_index
 )
     : clock{the_clock}, log{the_log}, policy{the_policy}, events{the_events}, all{all_counters},
-      counters{all_counters.at(own)}, table{std::make_shared<const RoutingTable>()},
+      counters{all_counters.at(own_index)}, own{own_index},
+      table{std::make_shared<const RoutingTable>()},
+      room{executor, all_counters, own_index, the_policy.waiting_places}, cut_grace{executor},
       pool{the_clock, nullptr, net::UpstreamPool::Limits{}},
       server{std::move(executor), the_clock, the_log, routes, limits_from(the_policy), &render,
              std::move(admission)} {}
@@ -61,6 +65,39 @@ void WorkerState::remove(ActiveRelay& relay) {
     );
 }
 
+UpstreamMeter* WorkerState::meter_of(const Upstream& upstream) const {
+    return upstream.meters ? &upstream.meters->at(own) : nullptr;
+}
+
+void WorkerState::wake(const RoutePlan& plan) {
+    if (plan.wake && std::ranges::find(woken, *plan.wake) == woken.end()) {
+        woken.push_back(*plan.wake);
+        events.wake(*plan.wake);
+    }
+}
+
+// The upstream side ends at once. A client that takes nothing is not waited for beyond the grace:
+// its lease would hold for as long as it pleases to stall.
+void WorkerState::cut(const UpstreamId& upstream) {
+    for (ActiveRelay* relay : active) {
+        if (relay->upstream->id == upstream) {
+            relay->cut = true;
+            relay->interrupt();
+        }
+    }
+    cut_grace.expires_at(clock.now() + policy.cut_grace);
+    cut_grace.async_wait([this](boost::system::error_code code) {
+        if (code) {
+            return;  // a later cut took the timer over, or the worker is gone
+        }
+        for (ActiveRelay* relay : active) {
+            if (relay->cut) {
+                relay->exchange->abort();
+            }
+        }
+    });
+}
+
 Worker::Worker(
     asio::any_io_executor executor, Clock& clock, Log& log, const GatewayPolicy& policy,
     net::Admission admission, GatewayEvents& events, AllCounters& all, std::size_t own
@@ -82,33 +119,49 @@ Task<void> Worker::run() {
 }
 
 void Worker::stop() {
+    state_->room.close();
     state_->server.stop();
 }
 
 Task<void> Worker::finish(Deadline deadline) {
     co_await state_->server.finish(deadline);
+    state_->cut_grace.cancel();
 }
 
 void Worker::install(std::shared_ptr<const RoutingTable> table) {
     WorkerState& state = *state_;
-    const auto& next = table->local;
+    const std::array next{table->local, table->embedder()};
+    const auto stays = [&next](const UpstreamId& id) {
+        return std::ranges::any_of(next, [&id](const auto& up) { return up && up->id == id; });
+    };
     for (const auto& entry : state.gates) {
-        if (!next || entry->id != next->id) {
+        if (!stays(entry->id)) {
             entry->gate.close();
         }
     }
-    if (state.table->local && (!next || next->id != state.table->local->id)) {
-        state.pool.forget(state.table->local->endpoint);
+    for (const auto& before : {state.table->local, state.table->embedder()}) {
+        if (before && !stays(before->id)) {
+            state.pool.forget(before->endpoint);
+        }
     }
     // What is closed and empty is of no further use to anybody: an id never comes back.
     std::erase_if(state.gates, [](const auto& entry) {
         return entry->gate.closed() && entry->gate.inside() == 0;
     });
-    if (next && state.find_gate(next->id) == nullptr) {
-        state.gates.push_back(std::make_unique<WorkerState::UpstreamGate>());
-        state.gates.back()->id = next->id;
+    for (const auto& upstream : next) {
+        if (!upstream) {
+            continue;
+        }
+        if (auto* again = state.find_gate(upstream->id); again != nullptr) {
+            again->gate.open();  // wanted again while its last requests ran
+        } else {
+            state.gates.push_back(std::make_unique<WorkerState::UpstreamGate>());
+            state.gates.back()->id = upstream->id;
+        }
     }
     state.table = std::move(table);
+    state.woken.clear();
+    state.room.call_everybody();
 }
 
 void Worker::when_drained(const UpstreamId& upstream, std::move_only_function<void()> callback) {
@@ -126,12 +179,7 @@ std::size_t Worker::inflight(const UpstreamId& upstream) const {
 }
 
 void Worker::cut(const UpstreamId& upstream) {
-    for (ActiveRelay* relay : state_->active) {
-        if (relay->upstream->id == upstream) {
-            relay->cut = true;
-            relay->interrupt();
-        }
-    }
+    state_->cut(upstream);
 }
 
 }  // namespace nova::gateway

@@ -11,7 +11,8 @@
 #include "core/log.hpp"
 #include "gateway/policy.hpp"
 #include "gateway/request_peek.hpp"
-#include "gateway/routing_table.hpp"
+#include "gateway/router.hpp"
+#include "gateway/waiting_room.hpp"
 #include "net/http_server.hpp"
 #include "net/upstream.hpp"
 
@@ -21,6 +22,7 @@ namespace nova::gateway {
 struct ActiveRelay {
     const Upstream* upstream = nullptr;
     net::UpstreamConnection* connection = nullptr;
+    net::Exchange* exchange = nullptr;
     bool client_left = false;
     bool cut = false;
     std::size_t place = 0;  // index in WorkerState::active
@@ -37,7 +39,7 @@ struct WorkerState {
     WorkerState(
         asio::any_io_executor executor, Clock& the_clock, Log& the_log,
         const GatewayPolicy& the_policy, net::Admission admission, GatewayEvents& the_events,
-        AllCounters& all_counters, std::size_t own
+        AllCounters& all_counters, std::size_t own_index
     );
 
     struct UpstreamGate {
@@ -50,6 +52,11 @@ struct WorkerState {
     UpstreamGate* find_gate(const UpstreamId& id) const;
     void add(ActiveRelay& relay);
     void remove(ActiveRelay& relay);
+    // This worker's meter of the upstream; null when nobody wants to know.
+    UpstreamMeter* meter_of(const Upstream& upstream) const;
+    // Tells upwards that the plan's slot is asked for, once per table.
+    void wake(const RoutePlan& plan);
+    void cut(const UpstreamId& upstream);
 
     Clock& clock;
     Log& log;
@@ -57,9 +64,13 @@ struct WorkerState {
     GatewayEvents& events;
     AllCounters& all;
     WorkerCounters& counters;
+    std::size_t own;  // index of counters, and of this worker's meters
     std::shared_ptr<const RoutingTable> table;
     std::vector<std::unique_ptr<UpstreamGate>> gates;
     std::vector<ActiveRelay*> active;
+    std::vector<SlotName> woken;  // since the last table
+    WaitingRoom room;
+    asio::steady_timer cut_grace;
     RequestPeeker peeker;
     net::UpstreamPool pool;
     net::RouteTable routes;

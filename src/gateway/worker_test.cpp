@@ -321,6 +321,33 @@ TEST_F(WorkerTest, AfterInstallNobodyEntersAndTheLastLeaseTells) {
     });
 }
 
+TEST_F(WorkerTest, AnUpstreamOpenedAgainBeforeItsLastLeaseEndedTakesRequests) {
+    // Outlives the test: the server is stopped after its body.
+    const auto finish = std::make_shared<bool>(false);
+    on_chat([this, finish](net::Exchange& exchange) -> Task<void> {
+        (void)co_await exchange.read_body(1U << 20U);
+        const std::vector<net::HeaderView> headers{{"Content-Type", "text/event-stream"}};
+        exchange.begin(200, headers, std::nullopt);
+        (void)co_await exchange.write("data: 1\n\n");
+        while (!*finish) {
+            co_await clock_.sleep_for(2ms);
+        }
+        (void)co_await exchange.end();
+    });
+    run([&]() -> Task<void> {
+        auto one = co_await send_chat(std::string{kBody});
+        (void)co_await read_until(*one, "data: 1");
+        worker_.install(closed_table());
+        worker_.install(table("local/1", {"m"}));
+        auto two = co_await send_chat(std::string{kBody});
+        const std::string answer = co_await read_until(*two, "data: 1");
+        EXPECT_NE(answer.find(" 200 "), std::string::npos) << answer;
+        *finish = true;
+        one->close();
+        two->close();
+    });
+}
+
 TEST_F(WorkerTest, ACutGivesEveryStreamItsErrorEvent) {
     on_chat([&](net::Exchange& exchange) -> Task<void> {
         (void)co_await exchange.read_body(1U << 20U);
@@ -449,6 +476,49 @@ TEST_F(WorkerTest, ListsOnlyWhatCanBeAsked) {
         request.target = "/health/ready";
         response = co_await net::fetch(clock_, request);
         EXPECT_EQ(response->status, 503);
+    });
+}
+
+TEST_F(WorkerTest, TheEmbedSlotsUpstreamComesAndGoesWithoutTheLocalOne) {
+    routes_.add("POST", "/v1/embeddings", [](net::Exchange& exchange) -> Task<void> {
+        const auto body = co_await exchange.read_body(1U << 20U);
+        (void)co_await exchange.respond(200, "application/json", *body);
+    });
+    const auto with_embed = [&](const std::string& local, const std::string& embed) {
+        auto whole = std::make_shared<RoutingTable>(*table(local, {"m"}));
+        whole->embed = embed.empty() ? nullptr : table(embed, {"e"});
+        whole->local_embeds = false;
+        return whole;
+    };
+    const auto embedding = [&](const std::string& body) {
+        net::FetchRequest request = chat(body);
+        request.target = "/v1/embeddings";
+        return request;
+    };
+    run([&]() -> Task<void> {
+        worker_.install(with_embed("local/1", "embed/1"));
+        const auto own = co_await net::fetch(clock_, embedding(R"({"model":"e","input":"x"})"));
+        EXPECT_EQ(own->body, R"({"model":"e","input":"x"})");
+        // The local engine makes none: asked for by the name the embed slot has for its model.
+        const auto mapped = co_await net::fetch(clock_, embedding(R"({"model":"m","input":"x"})"));
+        EXPECT_EQ(mapped->body, R"({"model":"e","input":"x"})");
+        const auto refused = co_await net::fetch(clock_, chat(R"({"model":"e"})"));
+        EXPECT_EQ(refused->status, 400);
+
+        net::FetchRequest list;
+        list.endpoint = gateway_;
+        list.target = "/v1/models";
+        list.deadline = Deadline::in(clock_, 10s);
+        const auto models = co_await net::fetch(clock_, list);
+        EXPECT_NE(models->body.find(R"("id":"m")"), std::string::npos) << models->body;
+        EXPECT_NE(models->body.find(R"("id":"e")"), std::string::npos) << models->body;
+
+        worker_.install(with_embed("local/2", "embed/1"));
+        const auto after = co_await net::fetch(clock_, embedding(R"({"model":"e"})"));
+        EXPECT_EQ(after->status, 200) << "a switch of the local slot is not its business";
+        worker_.install(with_embed("local/2", ""));
+        const auto gone = co_await net::fetch(clock_, embedding(R"({"model":"e"})"));
+        EXPECT_EQ(gone->status, 404);
     });
 }
 

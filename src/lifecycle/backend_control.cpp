@@ -26,6 +26,8 @@ std::string_view name(Phase phase) {
         return "backing_off";
     case Phase::failed:
         return "failed";
+    case Phase::parked:
+        return "parked";
     }
     return "";
 }
@@ -37,6 +39,7 @@ std::string_view word(Phase phase) {
     case Phase::starting:
         return "starting";
     case Phase::stopped:
+    case Phase::parked:
         return "stopped";
     case Phase::ready:
         return "ready";

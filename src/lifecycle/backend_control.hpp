@@ -26,7 +26,8 @@ enum class Phase : std::uint8_t {
     draining,
     stopping,
     backing_off,
-    failed
+    failed,
+    parked
 };
 
 std::string_view name(Phase phase);  // "backing_off"
@@ -35,6 +36,7 @@ std::string_view word(Phase phase);  // "error"
 struct Wish {
     std::optional<engine::BackendSpec> spec;  // empty: stop
     std::string actor;
+    std::optional<Strategy> strategy = {};  // empty: the setting's
 };
 
 struct Accepted {
@@ -44,6 +46,7 @@ struct Accepted {
 };
 
 struct BackendStatus {
+    SlotName slot{"local"};
     std::string backend = "none";  // engine word of what is wanted, or runs
     Phase phase = Phase::recovering;
     std::string model;         // wanted

@@ -12,6 +12,7 @@ TEST(BackendControl, MapsEveryPhaseToAWordOfTheContract) {
     EXPECT_EQ(word(Phase::ready), "ready");
     EXPECT_EQ(word(Phase::stopping), "draining");
     EXPECT_EQ(word(Phase::backing_off), "error");
+    EXPECT_EQ(word(Phase::parked), "stopped");
     EXPECT_EQ(name(Phase::backing_off), "backing_off");
 }
 

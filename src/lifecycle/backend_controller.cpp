@@ -12,6 +12,11 @@
 #include "core/random.hpp"
 
 namespace nova::lifecycle {
+namespace {
+
+constexpr std::chrono::seconds kStoreRetry{1};
+
+}  // namespace
 
 BackendController::BackendController(
     asio::any_io_executor executor, ControllerPorts ports, ControllerOptions options
@@ -22,6 +27,7 @@ BackendController::BackendController(
       work_{executor, ports_.clock, [this](Event event) { post(std::move(event)); }},
       preparation_{executor, ports_.clock, [this](Event event) { post(std::move(event)); }},
       probes_{executor, ports_.clock, [this](Event event) { post(std::move(event)); }},
+      candidate_probes_{executor, ports_.clock, [this](Event event) { post(std::move(event)); }},
       tasks_{executor} {}
 
 BackendController::~BackendController() = default;
@@ -51,6 +57,7 @@ Task<void> BackendController::run() {
     work_.abandon();
     preparation_.abandon();
     probes_.abandon();
+    candidate_probes_.abandon();
     tasks_.cancel();
     for (Item& item : queue_) {
         if (item.waiting) {
@@ -62,6 +69,7 @@ Task<void> BackendController::run() {
     co_await work_.join();
     co_await preparation_.join();
     co_await probes_.join();
+    co_await candidate_probes_.join();
     co_await tasks_.join();
 }
 
@@ -90,6 +98,9 @@ Task<void> BackendController::wait_for_item() {
 // ---------------------------------------------------------------- one event
 
 Task<void> BackendController::handle(Item item) {
+    if (std::holds_alternative<Woken>(item.event)) {
+        waking_ = false;
+    }
     if (item.spec) {
         specs_.insert_or_assign(engine::hash_of(*item.spec), *item.spec);
     }
@@ -99,33 +110,38 @@ Task<void> BackendController::handle(Item item) {
             plan_start(*start);  // before the commit: the key it gets belongs into the record
         }
     }
+    const bool dirty = std::exchange(operation_dirty_, false);
     Draft draft{
-        .state = std::move(step.state),
-        .operation = operation_,
-        .changed = {},
-        .events = {},
-        .writes = {},
-        .record_json = {}
+        .state = std::move(step.state), .operation = operation_, .changed = unsaved_, .dirty = dirty
     };
     draft_phase_end(draft, item.event);
     draft_operations(draft, item, step.effects);
     draft_writes(draft);
-    Result<store::Committed> committed = store::Committed{};
-    if (!draft.writes.empty()) {
-        committed = co_await ports_.store.commit(draft.writes);
+    if (options_.policy.bug == PlantedBug::accepted_before_commit && item.waiting) {
+        operation_ = draft.operation;
+        answer(*item.waiting, draft.opened);
     }
+    const auto committed = co_await commit(draft);
     if (!committed && item.waiting) {
         // Nothing was accepted: the world goes on as it was (contract.md 7).
+        operation_dirty_ = operation_dirty_ || dirty;
         item.waiting->answer = propagate(committed);
         item.waiting->done.cancel();
         co_return;
     }
     const bool adopted = !state_.running && draft.state.running && draft.state.running->adopted;
     const Phase before = state_.phase;
+    if (options_.on_step) {
+        step.state = draft.state;
+        options_.on_step(state_, item.event, step);
+    }
     state_ = std::move(draft.state);
     operation_ = std::move(draft.operation);
+    store_behind_ = !committed;
     if (committed) {
         record_json_ = std::move(draft.record_json);
+        state_json_ = std::move(draft.state_json);
+        unsaved_.clear();
         for (std::size_t i = 0; i < draft.events.size(); ++i) {
             if (i < committed->event_ids.size()) {
                 draft.events[i].id = committed->event_ids[i];
@@ -133,11 +149,11 @@ Task<void> BackendController::handle(Item item) {
             ports_.feed.publish(draft.events[i]);
         }
     } else {
-        operation_dirty_ = !draft.changed.empty();  // written with whatever comes next
+        unsaved_ = std::move(draft.changed);  // written with the next step, soon
         ports_.log.error("backend.store", {{"error", committed.error().message}});
     }
     if (item.waiting) {
-        answer(*item.waiting, !draft.changed.empty());
+        answer(*item.waiting, draft.opened);
     }
     if (adopted) {
         adopt();
@@ -177,7 +193,11 @@ void BackendController::phase_changed(Phase before) {
 
 // One sleeper per due time is enough; those that wake early for nothing do no harm.
 void BackendController::schedule_tick() {
-    const auto wake = next_wake(state_, options_.policy);
+    auto wake = next_wake(state_, options_.policy);
+    if (store_behind_) {
+        const TimePoint again = ports_.clock.now() + kStoreRetry;
+        wake = wake ? std::min(*wake, again) : again;
+    }
     if (wake && (ticks_.empty() || *wake < *ticks_.begin())) {
         ticks_.insert(*wake);
         tasks_.spawn("tick", tick_at(*wake));
@@ -221,8 +241,12 @@ Task<Result<Accepted>> BackendController::set_desired(Wish wish) {
         if (!plan) {
             co_return propagate(plan);
         }
-        item.event =
-            Wished{Target{.spec = engine::hash_of(*wish.spec), .host = *host, .generation = {}}};
+        item.event = Wished{Target{
+            .spec = engine::hash_of(*wish.spec),
+            .host = *host,
+            .generation = {},
+            .strategy = wish.strategy.value_or(options_.strategy)
+        }};
     }
     co_return co_await ask(std::move(item));
 }
@@ -250,6 +274,7 @@ Task<Result<void>> BackendController::cancel(OperationId operation) {
 
 BackendStatus BackendController::status() const {
     BackendStatus status;
+    status.slot = options_.slot;
     status.phase = state_.phase;
     status.since = since_;
     status.generation = state_.desired ? state_.desired->generation : Generation{state_.counter};
@@ -295,12 +320,15 @@ BackendStatus BackendController::status() const {
             }
         }
     }
-    status.instance = handle_;
+    if (const auto* handle = running_handle()) {
+        status.instance = *handle;
+    }
     return status;
 }
 
 Task<Result<std::string>> BackendController::log_tail(std::size_t lines) {
-    const auto handle = handle_ ? handle_ : last_handle_;
+    const auto* running = running_handle();
+    const auto handle = running != nullptr ? std::optional{*running} : last_handle_;
     if (!handle) {
         co_return fail(
             ErrorCode::not_found, "No engine has run yet, so there is no log.", "Start one first."
@@ -349,10 +377,11 @@ void BackendController::forget_unused_specs() {
             used.insert(target->spec);
         }
     }
-    if (state_.running) {
-        used.insert(state_.running->target.spec);
-        if (state_.running->loaded) {
-            used.insert(*state_.running->loaded);
+    for (const auto* one : {&state_.running, &state_.candidate, &state_.retiring}) {
+        if (*one) {
+            used.insert((*one)->target.spec);
+            used.insert((*one)->loaded.value_or((*one)->target.spec));
+            used.insert((*one)->unused.value_or((*one)->target.spec));
         }
     }
     if (state_.prepared) {  // wanted again, it starts without being prepared a second time

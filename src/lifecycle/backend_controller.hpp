@@ -3,7 +3,6 @@
 #pragma once
 
 #include <deque>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <set>
@@ -12,41 +11,17 @@
 
 #include <boost/asio/steady_timer.hpp>
 
-#include "core/log.hpp"
 #include "core/task_group.hpp"
 #include "lifecycle/backend_control.hpp"
 #include "lifecycle/backend_record.hpp"
+#include "lifecycle/controller_ports.hpp"
+#include "lifecycle/failure_reading.hpp"
+#include "lifecycle/held_instance.hpp"
 #include "lifecycle/lane.hpp"
-#include "lifecycle/ports.hpp"
-#include "lifecycle/transition.hpp"
-#include "store/state_store.hpp"
+#include "lifecycle/rate_window.hpp"
+#include "lifecycle/supervision.hpp"
 
 namespace nova::lifecycle {
-
-// All of it must outlive the controller.
-struct ControllerPorts {
-    DriverTable drivers;
-    std::vector<runtime::RuntimeKind> kinds;  // whose instances are looked for after a start
-    EngineClient& client;
-    Weights& weights;
-    TrafficPort& traffic;
-    Planner planner;
-    // Error unprocessable: no engine of that name.
-    std::function<Result<engine::ModelsPerInstance>(const EngineName&)> models_of;
-    store::StateStore& store;
-    Clock& clock;
-    Log& log;
-    EventFeed& feed;
-};
-
-struct ControllerOptions {
-    InstallId install;
-    SlotName slot{"local"};
-    LifecyclePolicy policy{};
-};
-
-// decisions.md 1.8. at_once leaves everything as it is, as a kill would.
-enum class Leave : std::uint8_t { stop, keep, at_once };
 
 // Single-threaded: every member on the executor's thread.
 class BackendController final : public BackendControl {
@@ -64,6 +39,7 @@ public:
     Task<Result<void>> cancel(OperationId operation) override;
     BackendStatus status() const override;
     Task<Result<std::string>> log_tail(std::size_t lines) override;
+    void wake() override;
 
     const BackendState& state() const { return state_; }
 
@@ -104,20 +80,40 @@ private:
         BackendState state;
         std::optional<Operation> operation;
         std::vector<Operation> changed;  // operations to write, in order
-        std::vector<FeedEvent> events;
-        std::vector<store::Write> writes;
-        std::string record_json;
+        bool dirty = false;              // the operation changed and is not among them yet
+        bool opened = false;             // it is a new one
+        std::vector<FeedEvent> events{};
+        std::vector<store::Write> writes{};
+        std::string record_json{};
+        std::string state_json{};
     };
 
     void draft_operations(Draft& draft, const Item& item, const std::vector<Effect>& effects);
     void open_operation(Draft& draft, const Item& item, const OpenOperation& effect);
     void draft_phase_end(Draft& draft, const Event& event);
     void draft_phase_begins(Draft& draft, const std::vector<Effect>& effects);
+    static void keep(Draft& draft);
     void draft_writes(Draft& draft);
+    Task<Result<store::Committed>> commit(const Draft& draft);
     Operation* touch(Draft& draft);
     Json state_json(const BackendState& state) const;
     BackendRecord record_of(const Draft& draft) const;
     void report_progress(const std::string& phase, const runtime::Progress& progress);
+
+    // ---- backend_switch.cpp: two instances, and what they leave behind
+    const runtime::InstanceHandle* running_handle() const;
+    const Running* instance(Generation generation) const;  // of the state; nullptr: gone
+
+    bool knows(Generation generation) const { return instance(generation) != nullptr; }
+
+    Task<Event> admit(Target target);
+    static Admitted not_admitted(const Target& target, const std::string& why);
+    void explain(std::string_view phase, std::string sentence);
+    Task<void> unload(ProbeTarget target, std::string model);
+    void begin_unload(const Unload& effect);
+    Task<void> wait_for_memory(Generation generation, std::optional<Bytes> before_stop);
+    Task<std::optional<Bytes>> gpu_free();
+    Task<Result<void>> stop_unheld(Generation generation, runtime::RuntimeDriver::Force force);
 
     // ---- backend_effects.cpp: what the machine asks for
     void plan_start(const Start& effect);
@@ -135,16 +131,26 @@ private:
     Task<Event> drain(Generation generation, TimePoint deadline);
     Task<Event> cut(Generation generation);
     Task<Event> stop(Stop effect);
-    Task<Result<void>> stop_all_owned(runtime::RuntimeDriver::Force force);
     Task<void> watch_exit(runtime::InstanceHandle handle);
-    Task<void> notice_progress(Generation generation);
-    Task<std::string> tail_of(runtime::InstanceHandle handle);
+    FailureFacts facts_of(Generation generation) const;
+    Task<std::optional<Failure>> why_broken(runtime::InstanceHandle handle);
+    Task<std::string> tail_of(runtime::InstanceHandle handle, Bytes at_most = kib(64));
     Task<Result<void>> push_view();
     Task<void> refresh_view();
+    void note_loading(double progress);
     Task<void> close_and_drain();
+    Task<void> drain_and_cut(UpstreamId upstream);
     SlotView view() const;
     UpstreamView upstream_view(Generation generation) const;
     UpstreamId upstream_id(Generation generation) const;
+
+    // ---- backend_supervision.cpp: looks at what runs
+    Task<void> notice_progress(Generation generation, std::optional<double> told);
+    Task<Probed> look_closer(Probed look, bool answered);
+    Task<Footprint> footprint(Generation generation);
+    Task<bool> canary_fails(Footprint seen);
+    bool canary_due(const Footprint& seen) const;
+    void look_for_use(Generation generation);
 
     asio::any_io_executor executor_;
     ControllerPorts ports_;
@@ -154,10 +160,12 @@ private:
     std::map<SpecHash, engine::ResolvedModel> resolved_;
     std::vector<InstanceNote> notes_;
     std::vector<std::string> models_;
-    bool models_known_ = true;
     std::optional<Operation> operation_;
-    bool operation_dirty_ = false;
-    std::string record_json_;  // as stored
+    bool operation_dirty_ = false;    // its progress is not written yet
+    bool store_behind_ = false;       // the last commit failed
+    std::vector<Operation> unsaved_;  // their commit failed
+    std::string record_json_;         // as stored
+    std::string state_json_;          // as published last
     WallTime since_{};
     std::deque<Item> queue_;
     asio::steady_timer arrival_;
@@ -165,20 +173,25 @@ private:
     std::optional<Leave> leaving_;
 
     std::vector<runtime::OwnedInstance> owned_;
-    std::optional<Result<Plan>> plan_;  // of the instance that runs or starts
-    std::optional<runtime::InstanceHandle> handle_;
+    HeldInstances held_;
+    std::map<std::string, std::string, std::less<>> sentences_;  // by phase; not written yet
     std::optional<runtime::InstanceHandle> last_handle_;
     std::optional<UpstreamView> open_view_;
     bool pushing_view_ = false;
     asio::steady_timer view_pushed_;
-    std::string last_loading_line_;
-    TimePoint next_progress_look_{};
+    Footprint footprint_;  // of the last look at a ready instance
+    TimePoint next_canary_at_{};
+    std::uint64_t bytes_at_look_ = 0;  // for use
+    bool waking_ = false;              // posted, not handled yet
     TimePoint next_progress_report_{};
+    RateWindow rate_;
     std::optional<LoadingView> loading_;
+    TimePoint next_loading_report_{};
 
     Lane work_;
     Lane preparation_;
     Lane probes_;
+    Lane candidate_probes_;
     TaskGroup tasks_;
 };
 

@@ -185,8 +185,9 @@ TEST_F(BackendControllerTest, ReplacesAnEngineThatStoppedAnswering) {
     boot();
     ready("a");
     machine_.instances.front().answers = false;
-    nova_->run_for(std::chrono::seconds{95});
+    nova_->run_for(std::chrono::seconds{90});
     EXPECT_EQ(phase(), Phase::ready);  // two strikes: it may be busy
+    EXPECT_FALSE(machine_.instances.front().answers);
     nova_->run_for(std::chrono::seconds{20});
     EXPECT_EQ(phase(), Phase::ready);
     EXPECT_TRUE(machine_.instances.front().answers);
@@ -382,6 +383,90 @@ TEST_F(BackendControllerTest, ConvergesAfterAStormForEverySeed) {
             ASSERT_TRUE(finished(operation.state)) << to_json(operation).dump();
         }
     }
+    EXPECT_EQ(machine_.most_at_once, 1U);
+}
+
+TEST_F(BackendControllerTest, KeepsAnOutcomeThatWasNotStoredBesideANewWish) {
+    Nova& nova = boot();
+    ready("a");
+    nova.want("b");
+    nova.run_for(Milliseconds{10});
+    store_.away = true;
+    nova.run_for(std::chrono::seconds{3});
+    EXPECT_EQ(phase(), Phase::ready);
+    store_.away = false;
+    const auto answer = nova.want("c");  // before the outcome could be written again
+    nova.run_for(std::chrono::seconds{3});
+    ASSERT_TRUE(*answer && **answer);
+    EXPECT_EQ(outcomes(), std::vector(3, OperationState::succeeded));
+}
+
+TEST_F(BackendControllerTest, WritesWhatTheStoreMissedWhenNothingElseHappens) {
+    Nova& nova = boot();
+    ready("a");
+    nova.want(std::nullopt);
+    nova.run_for(Milliseconds{1});
+    store_.away = true;
+    std::vector<FeedEvent> published;
+    nova.feed.subscribe([&](const FeedEvent& event) { published.push_back(event); });
+    nova.run_for(std::chrono::seconds{3});
+    EXPECT_EQ(phase(), Phase::stopped);
+    EXPECT_TRUE(published.empty());
+    store_.away = false;
+    nova.run_for(std::chrono::seconds{3});
+    EXPECT_EQ(outcomes().back(), OperationState::succeeded);
+    ASSERT_FALSE(published.empty());
+    EXPECT_EQ(parse_json(published.back().json, "event")->at("phase"), "stopped");
+}
+
+TEST_F(BackendControllerTest, DoesNotTakeARuntimeThatCannotSayForAnExit) {
+    boot();
+    machine_.mute = true;
+    ready("a");
+    nova_->run_for(std::chrono::seconds{10});
+    EXPECT_EQ(phase(), Phase::ready);
+    EXPECT_EQ(nova_->runtime.stops, 0U);
+    machine_.mute = false;
+    machine_.instances.front().running = false;
+    nova_->run_for(std::chrono::seconds{3});
+    EXPECT_EQ(phase(), Phase::ready);
+    EXPECT_EQ(nova_->runtime.stops, 1U);
+}
+
+TEST_F(BackendControllerTest, WaitsForTheOperationOfItsRecordBeforeItGoesOn) {
+    boot();
+    nova_->weights.takes = std::chrono::seconds{5};
+    nova_->want("a");
+    nova_->run_for(std::chrono::seconds{1});
+    store_.operation_away = true;
+    boot();
+    nova_->run_for(std::chrono::seconds{2});
+    store_.operation_away = false;
+    nova_->run_for(std::chrono::seconds{5});
+    EXPECT_EQ(phase(), Phase::ready);
+    EXPECT_EQ(outcomes(), std::vector{OperationState::succeeded});
+}
+
+TEST_F(BackendControllerTest, GivesFiftyWishesAtOnceOneHistory) {
+    Nova& nova = boot();
+    ready("a");
+    std::vector<std::shared_ptr<std::optional<Result<Accepted>>>> answers;
+    for (int i = 0; i < 50; ++i) {
+        answers.push_back(nova.want(fmt::format("model-{}", i)));
+    }
+    nova.run_for(std::chrono::seconds{5});
+    std::vector<std::uint64_t> generations;
+    for (const auto& answer : answers) {
+        ASSERT_TRUE(*answer && **answer);
+        EXPECT_FALSE((**answer)->already);
+        generations.push_back((**answer)->generation.value);
+    }
+    EXPECT_TRUE(std::ranges::is_sorted(generations));
+    const auto all = outcomes();
+    EXPECT_EQ(all.size(), 51U);
+    EXPECT_EQ(std::ranges::count(all, OperationState::superseded), 49);
+    EXPECT_EQ(std::ranges::count(all, OperationState::succeeded), 2);
+    EXPECT_EQ(nova.controller.status().active_model, "model-49");
     EXPECT_EQ(machine_.most_at_once, 1U);
 }
 

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "lifecycle/backend_controller.hpp"
+#include "lifecycle/failed_log.hpp"
 #include "lifecycle/failure_reading.hpp"
 
 namespace nova::lifecycle {
@@ -15,11 +16,10 @@ namespace {
 constexpr std::chrono::seconds kListLimit{30};
 constexpr std::chrono::seconds kSweepLimit{120};
 constexpr std::chrono::seconds kStartLimit{60};  // until the process or container exists
-constexpr std::chrono::seconds kStopMargin{30};  // beyond the grace the engine has
-constexpr std::chrono::seconds kProbeLimit{5};
+constexpr std::chrono::seconds kStopMargin{40};  // beyond the grace; 10 s are the memory's
+constexpr std::chrono::seconds kAdmitLimit{10};
 constexpr std::chrono::seconds kModelsLimit{10};
-constexpr std::chrono::seconds kProgressLook{1};
-constexpr Bytes kTail = kib(64);
+constexpr std::chrono::seconds kWaitRetry{1};
 
 Failure out_of_time(std::string_view what) {
     return failure_from(
@@ -29,20 +29,6 @@ Failure out_of_time(std::string_view what) {
          .remedy = {},
          .retry_after = {}}
     );
-}
-
-std::string loading_line(std::string_view log, const std::vector<std::string>& fragments) {
-    while (!log.empty()) {
-        const std::size_t at = log.rfind('\n', log.size() - 1);
-        const std::string_view line = at == std::string_view::npos ? log : log.substr(at + 1);
-        for (const std::string& fragment : fragments) {
-            if (line.contains(fragment)) {
-                return std::string{line};
-            }
-        }
-        log = at == std::string_view::npos ? std::string_view{} : log.substr(0, at);
-    }
-    return {};
 }
 
 }  // namespace
@@ -71,6 +57,14 @@ void BackendController::perform(const Effect& effect) {
         );
     } else if (std::holds_alternative<CancelPreparation>(effect)) {
         preparation_.cancel();
+    } else if (const auto* asking = std::get_if<Admit>(&effect)) {
+        run_work(
+            "admit", admit(asking->target),
+            not_admitted(asking->target, "the free memory could not be measured in time"),
+            within(kAdmitLimit)
+        );
+    } else if (const auto* unloading = std::get_if<Unload>(&effect)) {
+        begin_unload(*unloading);
     } else if (const auto* starting = std::get_if<Start>(&effect)) {
         const Generation generation = starting->generation;
         run_work(
@@ -80,13 +74,18 @@ void BackendController::perform(const Effect& effect) {
         );
     } else if (const auto* probing = std::get_if<Probe>(&effect)) {
         const Generation generation = probing->generation;
-        probes_.run("probe", probe(generation), Probed{generation}, never);
+        const bool candidate = state_.candidate && state_.candidate->generation == generation;
+        Lane& lane = candidate ? candidate_probes_ : probes_;
+        lane.run("probe", probe(generation), Probed{generation}, never);
     } else if (const auto* loading = std::get_if<Load>(&effect)) {
         run_work(
             "load", load(loading->target, loading->generation),
             LoadFailed{loading->target.spec, out_of_time("Loading the model")}, never
         );
     } else if (const auto* opening = std::get_if<PublishOpen>(&effect)) {
+        if (const HeldInstance* one = held_.find(opening->generation)) {
+            models_ = one->models;
+        }
         run_work("publish", publish(upstream_view(opening->generation)), PublishFailed{}, never);
     } else if (std::holds_alternative<PublishClosed>(effect)) {
         run_work("publish", publish(std::nullopt), PublishFailed{}, never);
@@ -95,12 +94,15 @@ void BackendController::perform(const Effect& effect) {
     } else if (const auto* cutting = std::get_if<Cut>(&effect)) {
         run_work("cut", cut(cutting->generation), CutDone{}, never);
     } else if (const auto* stopping = std::get_if<Stop>(&effect)) {
-        const auto grace = handle_ ? handle_->grace : std::chrono::seconds{10};
+        const HeldInstance* one = held_.find(stopping->generation);
+        const auto grace = one && one->handle ? one->handle->grace : std::chrono::seconds{10};
         run_work(
             "stop", stop(*stopping), StopFailed{stopping->generation}, within(grace + kStopMargin)
         );
     } else if (std::holds_alternative<CancelWork>(effect)) {
         work_.cancel();
+    } else if (const auto* looking = std::get_if<LookForUse>(&effect)) {
+        look_for_use(looking->generation);
     }
     // OpenOperation and FinishOperation were performed by the commit.
 }
@@ -158,19 +160,20 @@ void BackendController::adopt() {
     if (!state_.adopted_index || *state_.adopted_index >= owned_.size()) {
         return;
     }
-    handle_ = owned_[*state_.adopted_index].handle;
+    const runtime::InstanceHandle handle = owned_[*state_.adopted_index].handle;
+    HeldInstance& one = held_.of(handle.identity.generation);
+    one.handle = handle;
     const auto* spec = spec_of(state_.running->target.spec);
     if (spec != nullptr) {
-        plan_ = ports_.planner(
-            *spec, engine::ResolvedModel{.id = spec->model, .path = {}, .size = {}},
-            handle_->identity
+        one.plan = ports_.planner(
+            *spec, engine::ResolvedModel{.id = spec->model, .path = {}, .size = {}}, handle.identity
         );
     }
-    if (plan_ && *plan_) {
-        Plan& plan = **plan_;
-        plan.probe.endpoint = handle_->endpoint;
+    if (one.plan && *one.plan) {
+        Plan& plan = **one.plan;
+        plan.probe.endpoint = handle.endpoint;
         const auto note =
-            std::ranges::find(notes_, handle_->identity.generation, &InstanceNote::generation);
+            std::ranges::find(notes_, handle.identity.generation, &InstanceNote::generation);
         // The key of that start, not the new one the planner drew.
         if (note != notes_.end() && !note->api_key.empty()) {
             plan.probe.auth_header_name = "Authorization";
@@ -180,10 +183,10 @@ void BackendController::adopt() {
     }
     ports_.log.info(
         "backend.adopted", {{"slot", options_.slot.value},
-                            {"endpoint", handle_->endpoint.text()},
-                            {"pid", fmt::to_string(handle_->pid)}}
+                            {"endpoint", handle.endpoint.text()},
+                            {"pid", fmt::to_string(handle.pid)}}
     );
-    tasks_.spawn("watch exit", watch_exit(*handle_));
+    tasks_.spawn("watch exit", watch_exit(handle));
 }
 
 // ---------------------------------------------------------------- up
@@ -236,70 +239,95 @@ Task<Event> BackendController::prepare(Target target) {
 void BackendController::plan_start(const Start& effect) {
     const auto* spec = spec_of(effect.target.spec);
     const auto model = resolved_.find(effect.target.spec);
-    handle_.reset();
+    HeldInstance& one = held_.of(effect.generation);
     if (spec == nullptr || model == resolved_.end()) {
-        plan_ = fail(ErrorCode::internal, "The wish was lost.");
+        one.plan = fail(ErrorCode::internal, "The wish was lost.");
         return;
     }
-    plan_ = ports_.planner(
+    one.plan = ports_.planner(
         *spec, model->second,
         {options_.install, options_.slot, effect.generation, effect.target.host}
     );
-    if (*plan_) {
-        ports_.log.redactor().add_secret((*plan_)->api_key);
-        notes_.push_back(
-            {.generation = effect.generation,
-             .host = effect.target.host,
-             .api_key = Secret{(*plan_)->api_key}}
-        );
+    if (*one.plan) {
+        Plan& plan = **one.plan;
+        plan.instance.name = held_.free_name(plan.instance.name, effect.generation);
+        ports_.log.redactor().add_secret(plan.api_key);
+        if (options_.policy.bug != PlantedBug::spawn_before_intent) {
+            notes_.push_back(
+                {.generation = effect.generation,
+                 .host = effect.target.host,
+                 .api_key = Secret{plan.api_key}}
+            );
+        }
     }
 }
 
 Task<Event> BackendController::start(Generation generation) {
-    if (!*plan_) {
-        co_return StartFailed{generation, failure_from(plan_->error())};
+    HeldInstance& one = held_.of(generation);
+    if (!*one.plan) {
+        co_return StartFailed{generation, failure_from(one.plan->error())};
     }
-    const runtime::InstanceSpec instance = (*plan_)->instance;
+    const runtime::InstanceSpec instance = (*one.plan)->instance;
     runtime::RuntimeDriver* driver = ports_.drivers(instance.runtime);
+    one.gpu_free_before = co_await gpu_free();
     auto started = co_await driver->start(instance);
     if (!started) {
         co_return StartFailed{generation, failure_from(started.error())};
     }
-    handle_ = *started;
-    last_loading_line_.clear();
-    (*plan_)->probe.endpoint = handle_->endpoint;
-    tasks_.spawn("watch exit", watch_exit(*handle_));
-    co_return Started{.generation = generation, .start_limit = (*plan_)->start_limit};
+    one.handle = *started;
+    (*one.plan)->probe.endpoint = started->endpoint;
+    tasks_.spawn("watch exit", watch_exit(*started));
+    co_return Started{
+        .generation = generation,
+        .start_limit = (*one.plan)->start_limit,
+        .stall_limit = (*one.plan)->stall_limit
+    };
 }
 
 Task<void> BackendController::watch_exit(runtime::InstanceHandle handle) {
     runtime::RuntimeDriver* driver = ports_.drivers(handle.runtime);
-    const auto status = co_await driver->wait(handle);
     const Generation generation = handle.identity.generation;
-    if (!state_.running || state_.running->generation != generation) {
+    auto status = co_await driver->wait(handle);
+    while (!status && knows(generation)) {
+        // A runtime that cannot say is no engine that ended.
+        co_await ports_.clock.sleep_for(kWaitRetry);
+        status = co_await driver->wait(handle);
+    }
+    if (!knows(generation)) {
         co_return;
     }
+    const FailureFacts facts = facts_of(generation);
     const std::string log = co_await tail_of(handle);
-    const std::string how = status ? status->text() : "ended";
-    post(Exited{generation, read_failure(log, how, status && status->out_of_memory)});
+    if (state_.busy != Work::stop) {
+        keep_failed_log(handle.log_path, options_.slot);
+    }
+    const runtime::ExitStatus ended = status.value_or(runtime::ExitStatus{});
+    post(Exited{
+        generation, read_failure(evidence_of(log, facts.at("engine"), ended), ended.text(), facts)
+    });
 }
 
-Task<std::string> BackendController::tail_of(runtime::InstanceHandle handle) {
+Task<std::string> BackendController::tail_of(runtime::InstanceHandle handle, Bytes at_most) {
     runtime::RuntimeDriver* driver = ports_.drivers(handle.runtime);
     if (driver == nullptr) {
         co_return std::string{};
     }
-    const auto log = co_await driver->log_tail(handle, kTail);
+    const auto log = co_await driver->log_tail(handle, at_most);
     co_return log ? ports_.log.redactor().clean(*log) : std::string{};
 }
 
 Task<Event> BackendController::probe(Generation generation) {
     Probed result{.generation = generation};
-    if (!plan_ || !*plan_ || !handle_) {
+    const HeldInstance* one = held_.find(generation);
+    if (one == nullptr || !one->plan || !*one->plan || !one->handle) {
         co_return result;
     }
-    const ProbeTarget target = (*plan_)->probe;
-    const ProbeResult answer = co_await ports_.client.probe(target, within(kProbeLimit));
+    const TimePoint began = ports_.clock.now();
+    const ProbeTarget target = (*one->plan)->probe;
+    // With the counters' third a look ends before the next one is due.
+    const auto limit =
+        std::min(options_.policy.probe_limit, options_.policy.probe_interval * 2 / 3);
+    const ProbeResult answer = co_await ports_.client.probe(target, within(limit));
     switch (answer.verdict) {
     case ProbeResult::Verdict::ready:
         result.verdict = Probed::Verdict::ready;
@@ -311,40 +339,23 @@ Task<Event> BackendController::probe(Generation generation) {
     case ProbeResult::Verdict::failed:
         break;
     }
-    if (answer.progress) {
-        loading_ = LoadingView{.phase = "loading", .progress = answer.progress, .eta_s = {}};
+    if (result.verdict != Probed::Verdict::ready || state_.busy == Work::load) {
+        co_await notice_progress(generation, answer.progress);
     }
-    if (result.verdict != Probed::Verdict::ready) {
-        co_await notice_progress(generation);
-    }
+    result = co_await look_closer(result, answer.answered);
+    result.took = ports_.clock.now() - began;
     co_return result;
 }
 
-// Loading goes on when a line of the log that tells of loading is new. Other lines do not count:
-// some engines log every probe.
-Task<void> BackendController::notice_progress(Generation generation) {
-    const TimePoint now = ports_.clock.now();
-    if (now < next_progress_look_ || !handle_ || !plan_ || !*plan_) {
-        co_return;
-    }
-    next_progress_look_ = now + kProgressLook;
-    const std::vector<std::string> fragments = (*plan_)->loading_progress;
-    const std::string log = co_await tail_of(*handle_);
-    std::string line = loading_line(log, fragments);
-    if (!line.empty() && line != last_loading_line_) {
-        last_loading_line_ = std::move(line);
-        post(Progressed{generation});
-    }
-}
-
 Task<Event> BackendController::load(Target target, Generation generation) {
-    if (!plan_ || !*plan_) {
+    const HeldInstance* one = held_.find(generation);
+    if (one == nullptr || !one->plan || !*one->plan) {
         co_return LoadFailed{
             target.spec, failure_from({.code = ErrorCode::internal, .message = "There is no plan."})
         };
     }
-    const ProbeTarget probe = (*plan_)->probe;
-    const bool many = (*plan_)->models == engine::ModelsPerInstance::many;
+    const ProbeTarget probe = (*one->plan)->probe;
+    const bool many = (*one->plan)->models == engine::ModelsPerInstance::many;
     const auto* spec = spec_of(target.spec);
     engine::ResolvedModel model;
     if (const auto at = resolved_.find(target.spec); at != resolved_.end()) {
@@ -361,22 +372,40 @@ Task<Event> BackendController::load(Target target, Generation generation) {
     } else if (spec != nullptr) {
         model.id = spec->model;
     }
+    const HeldInstance* held = held_.find(generation);
+    const auto handle = held != nullptr ? held->handle : std::nullopt;
+    const std::string before = handle ? co_await tail_of(*handle) : std::string{};
     const auto loaded = co_await ports_.client.load(
         probe, model,
         [this, generation](const runtime::Progress& progress) {
             report_progress("load", progress);
-            post(Progressed{generation});
+            Progressed moved{.generation = generation};
+            if (progress.total && progress.total->count > 0) {
+                moved.share = static_cast<double>(progress.done.count) /
+                              static_cast<double>(progress.total->count);
+            }
+            post(moved);
         }
     );
     if (!loaded) {
-        co_return LoadFailed{target.spec, failure_from(loaded.error())};
+        const std::string log = handle ? co_await tail_of(*handle) : std::string{};
+        FailureFacts facts = facts_of(generation);
+        if (spec != nullptr) {
+            facts["model"] = model.id.value;
+        }
+        const FailureEvidence evidence{
+            .log = written_since(before, log), .engine = facts.at("engine")
+        };
+        co_return LoadFailed{target.spec, failure_from(loaded.error(), evidence, facts)};
     }
     auto models = co_await ports_.client.models(probe, within(kModelsLimit));
     if (!models) {
         co_return LoadFailed{target.spec, failure_from(models.error())};
     }
-    models_ = std::move(models->ids);
-    models_known_ = models->known;
+    if (HeldInstance* still = held_.find(generation)) {
+        still->models = std::move(models->ids);
+        still->models_known = models->known;
+    }
     co_return Loaded{target.spec};
 }
 
@@ -387,7 +416,8 @@ UpstreamId BackendController::upstream_id(Generation generation) const {
 }
 
 UpstreamView BackendController::upstream_view(Generation generation) const {
-    const Plan& plan = **plan_;
+    const HeldInstance& one = *held_.find(generation);
+    const Plan& plan = **one.plan;
     const auto* spec = spec_of(state_.running->target.spec);
     return {
         .id = upstream_id(generation),
@@ -398,8 +428,9 @@ UpstreamView BackendController::upstream_view(Generation generation) const {
         .auth_header_name = plan.probe.auth_header_name,
         .auth_header_value = plan.probe.auth_header_value,
         .protocol = plan.probe.protocol,
-        .models = models_,
-        .models_known = models_known_
+        .models = one.models,
+        .models_known = one.models_known,
+        .embeds = plan.embeds
     };
 }
 
@@ -410,9 +441,11 @@ SlotView BackendController::view() const {
     view.known_models = models_;
     const auto* spec = state_.desired ? spec_of(state_.desired->spec) : nullptr;
     view.provider = spec != nullptr ? spec->engine.value : "none";
-    if (open_view_) {
+    view.parked = state_.parked && !open_view_;
+    if (open_view_ && (spec == nullptr || state_.desired->spec == state_.published)) {
         return view;
     }
+    // Also while the old side still serves: what is wanted beside it is known and on its way.
     if (spec != nullptr) {
         const auto model = resolved_.find(state_.desired->spec);
         const std::string id =
@@ -420,7 +453,7 @@ SlotView BackendController::view() const {
         if (!id.empty() && std::ranges::find(view.known_models, id) == view.known_models.end()) {
             view.known_models.push_back(id);
         }
-        if (!state_.given_up && !state_.leaving) {
+        if (!state_.given_up && !state_.leaving && !view.parked) {
             view.loading = loading_.value_or(LoadingView{.phase = {}, .progress = {}, .eta_s = {}});
             view.loading->phase = name(state_.phase);
         }
@@ -494,55 +527,28 @@ Task<Event> BackendController::stop(Stop effect) {
     using Force = runtime::RuntimeDriver::Force;
     const Force force = effect.force ? Force::kill : Force::graceful;
     Stopped result{.generation = effect.generation, .reading = {}};
-    if (handle_ && handle_->identity.generation == effect.generation) {
-        const runtime::InstanceHandle handle = *handle_;
+    const HeldInstance* one = held_.find(effect.generation);
+    if (one != nullptr && one->handle) {
+        const runtime::InstanceHandle handle = *one->handle;
         runtime::RuntimeDriver* driver = ports_.drivers(handle.runtime);
         if (effect.why == Stop::Why::broken) {
             // Taken before the stop: what it says when it is ended is not why it had to go.
-            Failure reading = read_failure(co_await tail_of(handle), "", false);
-            if (reading.error.code != "engine_exited") {
-                result.reading = std::move(reading);
-            }
+            result.reading = co_await why_broken(handle);
         }
+        const auto free = co_await gpu_free();
         const auto stopped = co_await driver->stop(handle, force);
         if (!stopped) {
             ports_.log.warn("backend.stop", {{"error", stopped.error().message}});
             co_return StopFailed{effect.generation};
         }
-    } else if (const auto swept = co_await stop_all_owned(force); !swept) {
+        co_await wait_for_memory(effect.generation, free);
+        last_handle_ = handle;
+    } else if (const auto swept = co_await stop_unheld(effect.generation, force); !swept) {
         ports_.log.warn("backend.stop", {{"error", swept.error().message}});
         co_return StopFailed{effect.generation};
     }
-    if (handle_) {
-        last_handle_ = std::exchange(handle_, std::nullopt);
-    }
+    held_.forget(effect.generation);
     co_return result;
-}
-
-// A start that failed may have left something whose handle nobody has.
-Task<Result<void>> BackendController::stop_all_owned(runtime::RuntimeDriver::Force force) {
-    for (const runtime::RuntimeKind kind : ports_.kinds) {
-        runtime::RuntimeDriver* driver = ports_.drivers(kind);
-        if (driver == nullptr) {
-            continue;
-        }
-        const auto listed = co_await driver->list_owned(options_.install, options_.slot);
-        if (!listed) {
-            const auto print = co_await driver->fingerprint();
-            if (print && !print->usable) {
-                continue;
-            }
-            co_return propagate(listed);
-        }
-        for (const runtime::OwnedInstance& owned : *listed) {
-            const runtime::InstanceHandle handle = owned.handle;
-            const auto stopped = co_await driver->stop(handle, force);
-            if (!stopped) {
-                co_return propagate(stopped);
-            }
-        }
-    }
-    co_return Result<void>{};
 }
 
 // nova goes, the engine stays: no request may be cut by the end of the process.
@@ -555,6 +561,13 @@ Task<void> BackendController::close_and_drain() {
     open_view_.reset();
     const auto pushed = co_await push_view();
     ignore(pushed, "the process ends in any case");
+    if (state_.retiring && !state_.retiring->drained) {
+        co_await drain_and_cut(upstream_id(state_.retiring->generation));
+    }
+    co_await drain_and_cut(upstream);
+}
+
+Task<void> BackendController::drain_and_cut(UpstreamId upstream) {
     const std::size_t left =
         co_await ports_.traffic.drained(upstream, within(options_.policy.drain));
     if (left > 0) {

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <variant>
 #include <vector>
 
@@ -49,9 +50,17 @@ struct PrepareFailed {
     Failure failure;
 };
 
+// Whether the wanted instance may start beside the one that serves.
+struct Admitted {
+    Generation wish;
+    bool beside = false;
+    std::optional<Failure> refusal;  // it was to be blue-green or not at all, and cannot be
+};
+
 struct Started {
     Generation generation;
     std::chrono::nanoseconds start_limit{};  // of this engine; the policy's where that is longer
+    std::chrono::nanoseconds stall_limit{};  // likewise
 };
 
 // The instance may exist all the same: it is stopped before anything else happens.
@@ -64,11 +73,14 @@ struct Probed {
     enum class Verdict : std::uint8_t { ready, loading, failed };
     Generation generation;
     Verdict verdict = Verdict::failed;
+    bool worked = false;  // since the last look, as far as it shows (supervision.hpp)
+    std::chrono::nanoseconds took{};
 };
 
 // Loading goes on: bytes, log lines or a percentage moved since the last time.
 struct Progressed {
     Generation generation;
+    std::optional<double> share{};  // 0..1, where it is told
 };
 
 struct Loaded {
@@ -107,9 +119,18 @@ struct StopFailed {
 
 struct Tick {};
 
+// What the gateway has seen since the last look.
+struct UseSeen {
+    Generation generation;
+    bool used = false;
+};
+
+// Somebody asks for what is parked.
+struct Woken {};
+
 using Event = std::variant<
     Booted, Wished, CancelWished, Leaving, Listed, ListFailed, Swept, SweepFailed, Prepared,
-    PrepareFailed, Started, StartFailed, Probed, Progressed, Loaded, LoadFailed, Published,
-    PublishFailed, Drained, CutDone, Exited, Stopped, StopFailed, Tick>;
+    PrepareFailed, Admitted, Started, StartFailed, Probed, Progressed, Loaded, LoadFailed,
+    Published, PublishFailed, Drained, CutDone, Exited, Stopped, StopFailed, Tick, UseSeen, Woken>;
 
 }  // namespace nova::lifecycle

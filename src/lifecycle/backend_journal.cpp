@@ -31,6 +31,9 @@ std::string_view phase_begun(const Effect& effect) {
     if (std::holds_alternative<Prepare>(effect)) {
         return "weights";
     }
+    if (std::holds_alternative<Admit>(effect)) {
+        return "strategy";
+    }
     if (std::holds_alternative<Drain>(effect)) {
         return "drain";
     }
@@ -60,6 +63,9 @@ PhaseEnd phase_ended(const Event& event) {
     }
     if (std::holds_alternative<PrepareFailed>(event)) {
         return {"weights", "failed"};
+    }
+    if (const auto* admitted = std::get_if<Admitted>(&event)) {
+        return {"strategy", admitted->refusal ? "failed" : "succeeded"};
     }
     if (std::holds_alternative<Drained>(event)) {
         return {"drain", "succeeded"};
@@ -118,13 +124,14 @@ Task<void> BackendController::load_record() {
             ports_.log.error("backend.record", {{"error", record.error().message}});
             co_return;
         }
-        state_ = after_restart(record->state);
-        specs_ = std::move(record->specs);
-        notes_ = std::move(record->instances);
-        models_ = std::move(record->models);
         if (record->operation) {
             const auto row = co_await ports_.store.operation(*record->operation);
-            if (row && *row) {
+            if (!row) {
+                ports_.log.error("backend.store", {{"error", row.error().message}});
+                co_await ports_.clock.sleep_for(kStoreRetry);
+                continue;
+            }
+            if (*row) {
                 const auto value = parse_json((*row)->json, "the operation");
                 auto operation =
                     value ? operation_from(*value) : Result<Operation>{propagate(value)};
@@ -133,20 +140,32 @@ Task<void> BackendController::load_record() {
                 }
             }
         }
+        state_ = after_restart(record->state);
+        specs_ = std::move(record->specs);
+        notes_ = std::move(record->instances);
+        models_ = std::move(record->models);
         co_return;
     }
 }
 
 // The open operation of the draft, marked as changed.
 Operation* BackendController::touch(Draft& draft) {
-    return draft.operation && !finished(draft.operation->state) ? &*draft.operation : nullptr;
+    const bool any = options_.policy.bug == PlantedBug::outcome_twice;
+    return draft.operation && (any || !finished(draft.operation->state)) ? &*draft.operation
+                                                                         : nullptr;
 }
 
 void BackendController::draft_phase_end(Draft& draft, const Event& event) {
     const PhaseEnd end = phase_ended(event);
+    auto sentence = sentences_.extract(std::string{end.id});
     if (Operation* operation = touch(draft); operation != nullptr && !end.id.empty()) {
+        for (OperationPhase& phase : operation->phases) {
+            if (sentence && phase.id == end.id && phase.state == "running") {
+                phase.detail = sentence.mapped();
+            }
+        }
         end_phases(*operation, end.id, end.state, ports_.clock.wall_now());
-        operation_dirty_ = true;
+        draft.dirty = true;
     }
 }
 
@@ -160,7 +179,7 @@ void BackendController::draft_phase_begins(Draft& draft, const std::vector<Effec
             phase.state = "running";
             phase.started_at = ports_.clock.wall_now();
             operation->phases.push_back(std::move(phase));
-            operation_dirty_ = true;
+            draft.dirty = true;
         }
     }
 }
@@ -170,6 +189,7 @@ void BackendController::open_operation(
 ) {
     Operation operation;
     operation.id = {"op-" + random_hex(8)};
+    operation.slot = options_.slot;
     operation.kind = kind_word(effect.kind);
     operation.actor = item.actor;
     operation.state = OperationState::running;
@@ -185,23 +205,18 @@ void BackendController::open_operation(
     }
     operation.cancel_effect =
         draft.state.before ? "What ran before is wanted again." : "Nothing is wanted any more.";
+    operation.cancel_effect += " What was downloaded is kept, and gone on with the next time.";
     draft.operation = std::move(operation);
 }
 
 void BackendController::draft_operations(
     Draft& draft, const Item& item, const std::vector<Effect>& effects
 ) {
-    const auto keep = [&] {
-        if (draft.operation) {
-            ++draft.operation->version;
-            draft.changed.push_back(*draft.operation);
-        }
-        operation_dirty_ = false;
-    };
     for (const Effect& effect : effects) {
         if (const auto* opened = std::get_if<OpenOperation>(&effect)) {
             open_operation(draft, item, *opened);
-            operation_dirty_ = true;
+            draft.opened = true;
+            draft.dirty = true;
         } else if (const auto* done = std::get_if<FinishOperation>(&effect)) {
             Operation* operation = touch(draft);
             if (operation == nullptr) {
@@ -215,18 +230,33 @@ void BackendController::draft_operations(
             if (done->failure) {
                 operation->error = done->failure->error;
             }
-            keep();
+            keep(draft);
         }
     }
     draft_phase_begins(draft, effects);
-    if (operation_dirty_) {
-        keep();
+    if (draft.dirty && touch(draft) != nullptr) {
+        keep(draft);
+    }
+}
+
+// Into the writes of this step, in the place of an older version that was not stored.
+void BackendController::keep(Draft& draft) {
+    ++draft.operation->version;
+    draft.dirty = false;
+    const auto older = std::ranges::find(draft.changed, draft.operation->id, &Operation::id);
+    if (older != draft.changed.end()) {
+        *older = *draft.operation;
+    } else {
+        draft.changed.push_back(*draft.operation);
     }
 }
 
 BackendRecord BackendController::record_of(const Draft& draft) const {
     BackendRecord record;
     record.state = after_restart(draft.state);
+    if (options_.policy.bug == PlantedBug::record_forgets_wish) {
+        record.state.wish.reset();
+    }
     record.specs = specs_;
     record.instances = notes_;
     record.models = models_;
@@ -288,16 +318,48 @@ void BackendController::draft_writes(Draft& draft) {
         });
         add_event("operation", std::move(json));
     }
-    const Json state = state_json(draft.state);
-    if (state != state_json(state_) || (state_.busy == Work::none && !state_.listed)) {
-        add_event("state", state.dump());
+    draft.state_json = state_json(draft.state).dump();
+    if (draft.state_json != state_json_) {
+        add_event("state", draft.state_json);
     }
+}
+
+// One commit for everything a step changes; the other ways to do it are wrong on purpose.
+Task<Result<store::Committed>> BackendController::commit(const Draft& draft) {
+    if (draft.writes.empty()) {
+        co_return store::Committed{};
+    }
+    if (options_.policy.bug == PlantedBug::events_before_commit) {
+        std::ranges::for_each(draft.events, [&](const auto& event) { ports_.feed.publish(event); });
+    }
+    if (options_.policy.bug != PlantedBug::outcome_beside_record) {
+        co_return co_await ports_.store.commit(draft.writes);
+    }
+    std::vector<store::Write> documents;
+    std::vector<store::Write> others;
+    for (const store::Write& write : draft.writes) {
+        const bool document = std::holds_alternative<store::PutDocument>(write);
+        (document ? documents : others).push_back(write);
+    }
+    auto committed = co_await ports_.store.commit(others);
+    if (committed && !documents.empty()) {
+        const auto second = co_await ports_.store.commit(documents);
+        if (!second) {
+            co_return propagate(second);
+        }
+    }
+    co_return committed;
 }
 
 // Called from the weights or a load: kept in memory at once, written at most once a second.
 void BackendController::report_progress(
     const std::string& phase, const runtime::Progress& progress
 ) {
+    if (progress.total && progress.total->count > 0) {
+        note_loading(
+            static_cast<double>(progress.done.count) / static_cast<double>(progress.total->count)
+        );
+    }
     if (!operation_ || finished(operation_->state)) {
         return;
     }
@@ -311,15 +373,13 @@ void BackendController::report_progress(
     at->total = progress.total ? std::optional{progress.total->count} : std::nullopt;
     at->unit = progress.done.count > 0 || progress.total ? "bytes" : "";
     at->detail = progress.detail;
-    const std::chrono::duration<double> spent = ports_.clock.wall_now() - at->started_at;
-    if (spent.count() >= 1.0 && at->done > 0) {
-        at->rate_per_s = static_cast<double>(at->done) / spent.count();
-        at->eta_s.reset();
-        if (at->total && *at->total >= at->done) {
-            at->eta_s = static_cast<double>(*at->total - at->done) / *at->rate_per_s;
-        }
-    }
     const TimePoint now = ports_.clock.now();
+    rate_.add(operation_->id.value + phase, now, at->done);
+    at->rate_per_s = rate_.per_second();
+    at->eta_s.reset();
+    if (at->rate_per_s && at->total && *at->total >= at->done) {
+        at->eta_s = static_cast<double>(*at->total - at->done) / *at->rate_per_s;
+    }
     if (now >= next_progress_report_) {
         next_progress_report_ = now + std::chrono::seconds{1};
         operation_dirty_ = true;

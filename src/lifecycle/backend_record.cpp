@@ -15,6 +15,9 @@ Json target_json(const Target& target, const BackendRecord& record) {
         {"host", target.host.value},
         {"generation", target.generation.value}
     };
+    if (target.strategy != Strategy::automatic) {
+        out["strategy"] = nova::lifecycle::word(target.strategy);
+    }
     const auto spec = record.specs.find(target.spec);
     if (spec != record.specs.end()) {
         out["spec"] = engine::to_json(spec->second, engine::SecretsIn::yes);
@@ -31,6 +34,8 @@ std::optional<Target> target_from(const Json* value, BackendRecord& record) {
     target.spec.value = in.required_text("hash");
     target.host.value = in.required_text("host");
     target.generation.value = static_cast<std::uint64_t>(in.required_integer("generation"));
+    target.strategy =
+        strategy_from(in.text("strategy").value_or("auto")).value_or(Strategy::automatic);
     const Json* json = in.object("spec");
     if (in.error() || json == nullptr) {
         return std::nullopt;
@@ -80,6 +85,9 @@ std::string record_key(const SlotName& slot) {
 Json to_json(const BackendRecord& record) {
     const BackendState& state = record.state;
     Json out = {{"version", kRecordVersion}, {"counter", state.counter}, {"models", record.models}};
+    if (state.parked) {
+        out["parked"] = true;
+    }
     if (state.desired) {
         out["desired"] = target_json(*state.desired, record);
     }
@@ -114,6 +122,7 @@ Result<BackendRecord> backend_record_from(const Json& value) {
     const std::int64_t version = in.required_integer("version");
     BackendRecord record;
     record.state.counter = static_cast<std::uint64_t>(in.integer("counter").value_or(0));
+    record.state.parked = in.boolean("parked").value_or(false);
     if (in.error()) {
         return fail(ErrorCode::corrupt, in.error()->message);
     }

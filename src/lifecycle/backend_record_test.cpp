@@ -17,6 +17,7 @@ BackendRecord example() {
     record.state.desired = target;
     record.state.last_good = target;
     record.state.counter = 9;
+    record.state.parked = true;
     record.state.wish = OpenWish{{7}, WishKind::switch_over};
     record.specs.emplace(target.spec, spec);
     record.operation = OperationId{"op-1"};
@@ -32,6 +33,7 @@ TEST(BackendRecord, ComesBackFromTheStoreAsItWas) {
     EXPECT_EQ(back->state.last_good, example().state.last_good);
     EXPECT_FALSE(back->state.before);
     EXPECT_EQ(back->state.counter, 9U);
+    EXPECT_TRUE(back->state.parked);
     EXPECT_EQ(back->state.wish->kind, WishKind::switch_over);
     EXPECT_EQ(back->operation, OperationId{"op-1"});
     EXPECT_EQ(back->instances.at(0).api_key.reveal(), "key");

@@ -13,8 +13,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "lifecycle/sha256.hpp"
 #include "net/dial.hpp"
+#include "net/sha256.hpp"
 #include "net/upstream.hpp"
 
 namespace nova::lifecycle {
@@ -98,7 +98,10 @@ Task<ProbeResult> HttpEngineClient::probe(ProbeTarget target, Deadline deadline)
         };
     }
     ProbeResult result{
-        .verdict = Verdict::failed, .detail = fmt::format("HTTP {}", answer->status), .progress = {}
+        .verdict = Verdict::failed,
+        .answered = true,
+        .detail = fmt::format("HTTP {}", answer->status),
+        .progress = {}
     };
     const auto& loading = target.probe.loading_statuses;
     // decisions.md 2.18: a server without a list of models is alive all the same.
@@ -131,6 +134,49 @@ Result<std::vector<std::string>> model_ids(std::string_view body, engine::Protoc
         }
     }
     return ids;
+}
+
+std::optional<std::uint64_t>
+counter_sum(std::string_view text, const std::vector<std::string>& names) {
+    std::optional<double> sum;
+    while (!text.empty()) {
+        const std::size_t end = std::min(text.find('\n'), text.size());
+        const std::string_view line = text.substr(0, end);
+        text.remove_prefix(std::min(end + 1, text.size()));
+        const std::size_t name_end = std::min(line.find_first_of("{ "), line.size());
+        const std::size_t value_at = line.find_last_of(' ');
+        if (value_at == std::string_view::npos ||
+            std::ranges::find(names, line.substr(0, name_end)) == names.end()) {
+            continue;
+        }
+        sum =
+            sum.value_or(0) + std::strtod(std::string{line.substr(value_at + 1)}.c_str(), nullptr);
+    }
+    if (!sum || !(*sum >= 0)) {
+        return std::nullopt;
+    }
+    return static_cast<std::uint64_t>(*sum);
+}
+
+Task<std::optional<std::uint64_t>>
+HttpEngineClient::counters(ProbeTarget target, Deadline deadline) {
+    if (target.probe.counters_path.empty()) {
+        co_return std::nullopt;
+    }
+    const auto answer = co_await get(target, target.probe.counters_path, deadline);
+    if (!answer || answer->status != 200) {
+        co_return std::nullopt;
+    }
+    co_return counter_sum(answer->body, target.probe.counters);
+}
+
+Task<bool> HttpEngineClient::canary(
+    ProbeTarget target, std::string api_base, std::string model, Deadline deadline
+) {
+    const std::string body =
+        Json{{"model", model}, {"prompt", "a"}, {"max_tokens", 1}, {"temperature", 0}}.dump();
+    const auto answer = co_await post(target, api_base + "/completions", body, deadline);
+    co_return answer.has_value();
 }
 
 Task<Result<ServedModels>> HttpEngineClient::models(ProbeTarget target, Deadline deadline) {
@@ -192,6 +238,24 @@ Task<Result<void>> HttpEngineClient::load(
     co_return Result<void>{};
 }
 
+Task<Result<void>>
+HttpEngineClient::unload(ProbeTarget target, std::string model, Deadline deadline) {
+    if (target.protocol != engine::Protocol::ollama || model.empty()) {
+        co_return Result<void>{};
+    }
+    // Without a prompt and to be kept for no time: nothing is generated, the model goes.
+    const std::string body = Json{{"model", model}, {"keep_alive", 0}, {"stream", false}}.dump();
+    const auto answer = co_await post(target, "/api/generate", body, deadline);
+    if (!answer) {
+        co_return propagate(answer);
+    }
+    const bool cannot_generate = answer->status == 400 && answer->body.contains("not support");
+    if (answer->status != 200 && !cannot_generate) {
+        co_return fail(refused("unload the model", *answer));
+    }
+    co_return Result<void>{};
+}
+
 namespace {
 
 struct Upload {
@@ -205,7 +269,7 @@ Task<Result<std::string>>
 digest_of(std::string path, std::uint64_t size, runtime::ProgressSink progress) {
     std::ifstream file{path, std::ios::binary};
     std::vector<char> piece(kPiece);
-    Sha256 hash;
+    net::Sha256 hash;
     std::uint64_t done = 0;
     while (file) {
         file.read(piece.data(), static_cast<std::streamsize>(piece.size()));

@@ -1,7 +1,11 @@
 // Talks to engines over HTTP: is it ready, what does it serve, make it load.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "lifecycle/ports.hpp"
 #include "net/http_client.hpp"
@@ -19,6 +23,12 @@ public:
     // memory. Error not_found: Ollama does not have the model and there is no file.
     Task<Result<void>>
     load(ProbeTarget target, engine::ResolvedModel model, runtime::ProgressSink progress) override;
+    // Ollama: at once when the model is idle, else when its last request has ended.
+    Task<Result<void>> unload(ProbeTarget target, std::string model, Deadline deadline) override;
+
+    Task<std::optional<std::uint64_t>> counters(ProbeTarget target, Deadline deadline) override;
+    Task<bool>
+    canary(ProbeTarget target, std::string api_base, std::string model, Deadline deadline) override;
 
 private:
     Task<Result<net::FetchResponse>>
@@ -32,6 +42,11 @@ private:
     Clock& clock_;
     net::TlsClient* tls_;
 };
+
+// Prometheus text: the sum of the samples with these names, labels or not; empty when there is
+// none.
+std::optional<std::uint64_t>
+counter_sum(std::string_view text, const std::vector<std::string>& names);
 
 // What a list of models holds: OpenAI's {"data": [{"id"}]} or Ollama's {"models": [{"name"}]}
 // without the entries that would be answered by a cloud. Error: upstream_failed.

@@ -24,7 +24,9 @@ net::Handler answering(int status, std::string body) {
 ProbeTarget target_at(const Endpoint& endpoint) {
     ProbeTarget target;
     target.endpoint = endpoint;
-    target.probe = {.path = "/health", .loading_statuses = {503}, .models_path = "/v1/models"};
+    target.probe.path = "/health";
+    target.probe.loading_statuses = {503};
+    target.probe.models_path = "/v1/models";
     return target;
 }
 
@@ -134,6 +136,52 @@ TEST(EngineClient, HandsAFileToOllamaCreatesTheModelAndLoadsIt) {
         co_await server.stop();
     });
     std::filesystem::remove(path);
+}
+
+TEST(EngineClient, UnloadsAModelOfOllamaAndAsksNoOtherEngine) {
+    asio::io_context io{1};
+    run_on(io, [&]() -> Task<void> {
+        SystemClock clock;
+        Server server{io};
+        std::vector<std::string> asked;
+        server.routes.add("POST", "/api/generate", [&](Exchange& exchange) -> Task<void> {
+            asked.push_back((co_await exchange.read_body(1U << 20U)).value());
+            const int status = asked.size() == 1 ? 200 : 500;
+            ignore(co_await exchange.respond(status, "application/json", "{}"), "a test");
+        });
+        ProbeTarget target = target_at(server.start());
+        HttpEngineClient client{clock};
+        const Deadline soon = Deadline::in(clock, std::chrono::seconds{10});
+        EXPECT_TRUE(co_await client.unload(target, "m", soon));
+        EXPECT_TRUE(asked.empty());
+        target.protocol = engine::Protocol::ollama;
+        EXPECT_TRUE(co_await client.unload(target, "m", soon));
+        const Json body = Json::parse(asked.at(0));
+        EXPECT_EQ(body["model"], "m");
+        EXPECT_EQ(body["keep_alive"], 0);
+        EXPECT_FALSE(body.contains("prompt"));
+        EXPECT_FALSE(co_await client.unload(target, "m", soon));
+        co_await server.stop();
+    });
+}
+
+TEST(CounterSum, AddsTheSamplesOfTheNamesItIsGiven) {
+    constexpr std::string_view text =
+        "# HELP llamacpp:tokens_predicted_total Number of generation tokens processed.\n"
+        "# TYPE llamacpp:tokens_predicted_total counter\n"
+        "llamacpp:tokens_predicted_total 41\n"
+        "vllm:prompt_tokens_total{engine=\"0\",model_name=\"a b\"} 1.0\n"
+        "vllm:prompt_tokens_total{engine=\"1\"} 2e3\n"
+        "llamacpp:tokens_predicted_seconds 9.5";
+    EXPECT_EQ(counter_sum(text, {"llamacpp:tokens_predicted_total"}), 41U);
+    EXPECT_EQ(counter_sum(text, {"vllm:prompt_tokens_total"}), 2001U);
+    EXPECT_EQ(
+        counter_sum(text, {"llamacpp:tokens_predicted_total", "vllm:prompt_tokens_total"}), 2042U
+    );
+    EXPECT_EQ(counter_sum(text, {"llamacpp:tokens_predicted"}), std::nullopt);
+    EXPECT_EQ(counter_sum(text, {}), std::nullopt);
+    EXPECT_EQ(counter_sum("", {"a"}), std::nullopt);
+    EXPECT_EQ(counter_sum("a nan\n", {"a"}), std::nullopt);
 }
 
 }  // namespace

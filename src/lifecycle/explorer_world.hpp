@@ -19,24 +19,52 @@ using std::chrono::seconds;
 inline constexpr seconds kUnit{30};
 inline constexpr std::chrono::nanoseconds kMoment{1};
 
+inline Target target(std::string_view name) {
+    // Names that start with M are models of one host.
+    const std::string host{name.substr(0, 1) == "M" ? "M" : name};
+    return {.spec = {std::string{name}}, .host = {host}, .generation = {}};
+}
+
+inline Failure failure(bool terminal) {
+    return {
+        .terminal = terminal, .error = {.code = "x", .detail = "x", .remedy = {}, .log_excerpt = {}}
+    };
+}
+
 struct WorldInstance {
     Generation generation;
     SpecHash host;
     bool dead = false;
+    bool leased = false;  // a request is inside
 };
 
 struct World {
     TimePoint now{std::chrono::hours{1}};
     std::vector<WorldInstance> instances;
-    std::optional<Generation> open_to;   // what the gateway may admit requests to
-    std::optional<Generation> lease_on;  // a request is inside that one
-    std::optional<Effect> work;          // pending in lane one
+    std::optional<Generation> open_to;  // what the gateway admits requests to
+    std::optional<Generation> opening;  // or to this one: its publication is not acknowledged yet
+    std::optional<Effect> work;         // pending in lane one
     bool work_cancelled = false;
     std::optional<Target> prepare;
     bool prepare_cancelled = false;
-    std::optional<Generation> probe;
+    std::vector<Generation> probes;
+    std::optional<Generation> admitted;   // wish whose instance memory admits beside another
     std::optional<Generation> operation;  // accepted, no outcome yet
+    bool looking_for_use = false;         // asked for, not answered yet
+    bool request_waits = false;           // somebody asked while it was parked, or was being parked
+    std::optional<TimePoint> troubled;    // first bad look of the ready instance since a good one
 };
+
+inline WorldInstance* find(World& world, Generation generation) {
+    const auto at = std::ranges::find(world.instances, generation, &WorldInstance::generation);
+    return at == world.instances.end() ? nullptr : &*at;
+}
+
+inline bool alive(const World& world, Generation generation) {
+    return std::ranges::any_of(world.instances, [&](const WorldInstance& i) {
+        return i.generation == generation && !i.dead;
+    });
+}
 
 struct Node {
     BackendState state;
@@ -73,15 +101,23 @@ inline std::string key_of(const Node& node) {
         s.strays, s.adopted_index ? static_cast<int>(*s.adopted_index) : -1,
         static_cast<int>(s.traffic), s.traffic == Traffic::closed ? "" : s.published.value
     );
-    if (s.running) {
-        const Running& r = *s.running;
+    for (const auto* one : {&s.running, &s.candidate, &s.retiring}) {
+        if (!*one) {
+            key += "-";
+            continue;
+        }
+        const Running& r = **one;
         key += fmt::format(
-            "R{}:{}:{}{}{}{}{}{}{}{}f{}d{}|", at(r.target), name(r.generation), r.adopted, r.up,
+            "R{}:{}:{}{}{}{}{}{}{}{}{}f{}d{}", at(r.target), name(r.generation), r.adopted, r.up,
             r.ready, r.gone, r.drained, r.proven, r.loaded ? r.loaded->value : "-",
+            r.unused ? r.unused->value : "-",
             r.broken ? 1 + static_cast<int>(r.broken->terminal) : 0, std::min(r.stop_failures, 1U),
             r.ready ? 0 : in(r.start_deadline)
         );
+        key += one == &s.candidate ? fmt::format("p{}{}|", r.probed, in(r.probe_at)) : "|";
     }
+    key += s.way ? fmt::format("w{}{}|", name(s.way->wish), s.way->beside) : "";
+    key += fmt::format("s{}|", name(s.subject));
     const bool serving = s.running && s.ready_since;
     key += fmt::format(
         "{}{}{}|{}|{}|{}{}{}{}|{}|{}|{}|{}|{}|", static_cast<int>(s.busy), s.cancelling,
@@ -91,10 +127,13 @@ inline std::string key_of(const Node& node) {
         serving && s.attempts > 0 ? in(*s.ready_since + kUnit) : -1
     );
     for (const WorldInstance& i : w.instances) {
-        key += fmt::format("W{}{}{}", name(i.generation), i.host.value, i.dead);
+        key += fmt::format("W{}{}{}{}", name(i.generation), i.host.value, i.dead, i.leased);
+    }
+    for (const Generation& probe : w.probes) {
+        key += fmt::format("P{}", name(probe));
     }
     key += fmt::format(
-        "|{}|{}|{}|{}{}|{}{}|{}", name(w.open_to), name(w.lease_on), name(w.probe),
+        "|{}|{}|{}|{}{}|{}{}|{}", name(w.open_to), name(w.opening), name(w.admitted),
         w.work ? static_cast<int>(w.work->index()) : -1, w.work_cancelled, at(w.prepare),
         w.prepare_cancelled, name(w.operation)
     );

@@ -95,6 +95,27 @@ OperationPhase phase_from(const Json& value) {
 
 }  // namespace
 
+std::string_view word(Strategy strategy) {
+    switch (strategy) {
+    case Strategy::automatic:
+        return "auto";
+    case Strategy::drain:
+        return "drain";
+    case Strategy::blue_green:
+        return "blue-green";
+    }
+    return "";
+}
+
+std::optional<Strategy> strategy_from(std::string_view text) {
+    for (const Strategy one : {Strategy::automatic, Strategy::drain, Strategy::blue_green}) {
+        if (word(one) == text) {
+            return one;
+        }
+    }
+    return std::nullopt;
+}
+
 std::string_view word(OperationState state) {
     switch (state) {
     case OperationState::queued:
@@ -149,6 +170,7 @@ Json to_json(const Operation& operation) {
     }
     Json out = {
         {"id", operation.id.value},
+        {"slot", operation.slot.value},
         {"kind", operation.kind},
         {"target", operation.target},
         {"actor", operation.actor},
@@ -173,6 +195,10 @@ Json to_json(const Operation& operation) {
         if (!operation.error->log_excerpt.empty()) {
             error["log_excerpt"] = operation.error->log_excerpt;
         }
+        if (!operation.error->failure.empty()) {
+            error["failure"] = operation.error->failure;
+            error["confidence"] = operation.error->confidence;
+        }
         out["error"] = std::move(error);
     }
     return out;
@@ -182,6 +208,7 @@ Result<Operation> operation_from(const Json& value) {
     JsonReader in{value, "operation"};
     Operation operation;
     operation.id.value = in.required_text("id");
+    operation.slot.value = in.text("slot").value_or("local");  // those of an older nova have none
     operation.kind = in.required_text("kind");
     operation.target = in.text("target").value_or("");
     operation.actor = in.text("actor").value_or("");
@@ -205,7 +232,9 @@ Result<Operation> operation_from(const Json& value) {
             .code = reader.text("code").value_or(""),
             .detail = reader.text("detail").value_or(""),
             .remedy = reader.text("remedy").value_or(""),
-            .log_excerpt = reader.text("log_excerpt").value_or("")
+            .log_excerpt = reader.text("log_excerpt").value_or(""),
+            .failure = reader.text("failure").value_or(""),
+            .confidence = reader.text("confidence").value_or("")
         };
     }
     if (in.error()) {

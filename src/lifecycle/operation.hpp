@@ -25,12 +25,19 @@ enum class OperationState : std::uint8_t {
     rolled_back
 };
 
+// How a switch replaces one instance by another (house.md 4a). automatic: blue-green when the
+// memory that is free admits both, else drain.
+enum class Strategy : std::uint8_t { automatic, drain, blue_green };
+
+std::string_view word(Strategy strategy);  // "auto", "drain", "blue-green"
+std::optional<Strategy> strategy_from(std::string_view word);
+
 std::string_view word(OperationState state);
 std::optional<OperationState> operation_state_from(std::string_view word);
 bool finished(OperationState state);
 
 struct OperationPhase {
-    std::string id;     // drain, stop, image, weights, create, load, warm-up, route
+    std::string id;     // strategy, drain, stop, image, weights, create, load, warm-up, route
     std::string state;  // running, succeeded, failed, skipped
     WallTime started_at{};
     std::optional<WallTime> ended_at;
@@ -47,10 +54,13 @@ struct OperationError {
     std::string detail;  // sentence
     std::string remedy;
     std::string log_excerpt;
+    std::string failure{};     // id in data/failures.json; empty: not one nova knows
+    std::string confidence{};  // high, medium or low, when it is one
 };
 
 struct Operation {
     OperationId id;
+    SlotName slot{"local"};
     std::string kind;    // start, stop, switch, restart, recover
     std::string target;  // "llamacpp SmolLM2-135M"
     std::string actor;   // "cli", "api", "auto-restart"

@@ -10,6 +10,7 @@ namespace {
 Operation example() {
     Operation operation;
     operation.id = {"op-1"};
+    operation.slot = {"embed"};
     operation.kind = "switch";
     operation.target = "llamacpp smol";
     operation.actor = "cli";
@@ -24,7 +25,8 @@ Operation example() {
     phase.started_at = operation.created_at;
     phase.done = 10;
     operation.phases.push_back(phase);
-    operation.error = OperationError{"model_broken", "It is cut short.", "Fetch it.", "log"};
+    operation.error = OperationError{"model_broken", "It is cut short.",   "Fetch it.",
+                                     "log",          "llamacpp-model-cut", "high"};
     return operation;
 }
 
@@ -36,6 +38,15 @@ TEST(Operation, ComesBackFromTheStoreAsItWas) {
     EXPECT_EQ(back->created_at, example().created_at);
     EXPECT_EQ(back->finished_at, example().finished_at);
     EXPECT_EQ(back->error->remedy, "Fetch it.");
+    EXPECT_EQ(back->error->failure, "llamacpp-model-cut");
+    EXPECT_EQ(back->error->confidence, "high");
+}
+
+TEST(Operation, OneOfAnOlderNovaIsTheLocalSlots) {
+    Json json = to_json(example());
+    EXPECT_EQ(operation_from(json)->slot.value, "embed");
+    json.erase("slot");
+    EXPECT_EQ(operation_from(json)->slot.value, "local");
 }
 
 TEST(Operation, LeavesOutWhatIsNotKnown) {

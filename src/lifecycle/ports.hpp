@@ -29,6 +29,7 @@ struct UpstreamView {
     engine::Protocol protocol = engine::Protocol::openai;
     std::vector<std::string> models;
     bool models_known = true;  // false: custom server without a list, every name passes
+    bool embeds = true;        // answers /v1/embeddings
 };
 
 struct LoadingView {
@@ -45,12 +46,15 @@ struct SlotView {
     std::optional<LoadingView> loading;     // set while something wanted is on its way
     std::vector<std::string> known_models;  // 503 rather than 404 while not ready (2.14)
     std::optional<std::string> error;       // why it is closed, one sentence
+    bool parked = false;                    // idle and put away: a request wakes it (2.23)
 };
 
 // Evidence that an upstream works (decisions.md 2.24).
 struct TrafficActivity {
-    std::size_t leases = 0;   // requests that run there now
-    std::uint64_t bytes = 0;  // received from it since nova started; only ever rises
+    std::size_t leases = 0;             // requests that run there now
+    std::uint64_t bytes = 0;            // received from it since nova started; only ever rises
+    std::uint64_t requests = 0;         // that were admitted to it; only ever rises
+    std::optional<TimePoint> last_use;  // when the last of them began or ended
 };
 
 class TrafficPort {
@@ -85,7 +89,8 @@ struct ProbeTarget {
 struct ProbeResult {
     enum class Verdict : std::uint8_t { ready, loading, refused, failed };
     Verdict verdict = Verdict::failed;
-    std::string detail;  // for people: "HTTP 503: Loading model"
+    bool answered = false;  // whatever it said
+    std::string detail;     // for people: "HTTP 503: Loading model"
     std::optional<double> progress;
 };
 
@@ -103,6 +108,23 @@ public:
     // One-model engines: checks nothing, returns at once.
     virtual Task<Result<void>>
     load(ProbeTarget target, engine::ResolvedModel model, runtime::ProgressSink progress) = 0;
+
+    // The engine's own counters of work, summed up; empty when it has none or does not tell.
+    virtual Task<std::optional<std::uint64_t>> counters(ProbeTarget target, Deadline deadline) {
+        static_cast<void>(target);
+        static_cast<void>(deadline);
+        co_return std::nullopt;
+    }
+
+    // A completion of one token: whether anything was answered in time, an error included.
+    virtual Task<bool>
+    canary(ProbeTarget target, std::string api_base, std::string model, Deadline deadline) {
+        static_cast<void>(target);
+        static_cast<void>(api_base);
+        static_cast<void>(model);
+        static_cast<void>(deadline);
+        co_return true;
+    }
 
     // Engines with many models: frees the memory of a model that is loaded; its weights stay.
     // One-model engines: does nothing.
@@ -131,8 +153,10 @@ struct Plan {
     runtime::InstanceSpec instance;
     ProbeTarget probe;  // endpoint filled in after the start
     engine::ModelsPerInstance models = engine::ModelsPerInstance::one;
+    bool embeds = true;  // answers /v1/embeddings
     std::string api_base;
     std::chrono::seconds start_limit{120};
+    std::chrono::seconds stall_limit{0};
     std::string api_key;
     std::vector<std::string> loading_progress;  // log fragments that show loading goes on
 };

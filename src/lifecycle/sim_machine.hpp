@@ -20,13 +20,23 @@ struct SimMachine {
         bool answers = true;
         bool broken = false;
         std::string api_key;
+        TimePoint started_at{};
+        bool computes = true;          // false: health is fine, completions never end
+        bool bad_health = false;       // health answers with an error at once
+        Milliseconds health_takes{0};  // before it answers
+        std::string log = "all is well\n";
+        std::optional<std::uint64_t> counters{};
     };
 
     std::vector<Instance> instances;
     std::size_t most_at_once = 0;
     bool deaf = false;                       // nothing answers
+    bool mute = false;                       // the runtime cannot say whether something runs
     std::vector<std::string> broken_models;  // exit at once, with a telling log
     std::uint16_t next_port = 20'000;
+    std::chrono::seconds loads_for{0};  // until then health says "loading"
+    int stalls_at_percent = 100;        // loading goes no further
+    bool tells_of_loading = true;       // in its log
 
     std::size_t running() const {
         return static_cast<std::size_t>(std::ranges::count_if(instances, [](const Instance& i) {
@@ -60,7 +70,8 @@ public:
              .running = !broken,
              .answers = true,
              .broken = broken,
-             .api_key = spec.env["KEY"]}
+             .api_key = spec.env["KEY"],
+             .started_at = clock_.now()}
         );
         machine_.most_at_once = std::max(machine_.most_at_once, machine_.running());
         co_return handle;
@@ -75,6 +86,9 @@ public:
     }
 
     Task<Result<runtime::ExitStatus>> wait(InstanceHandle handle) override {
+        if (machine_.mute) {
+            co_return fail(ErrorCode::runtime_failed, "The runtime is away.");
+        }
         for (const auto* i = find(handle); i != nullptr && i->running; i = find(handle)) {
             co_await clock_.sleep_for(Milliseconds{200});
         }
@@ -102,11 +116,15 @@ public:
 
     Task<Result<std::string>> log_tail(InstanceHandle handle, Bytes) override {
         const auto* instance = find(handle);
-        co_return std::string{
-            instance != nullptr && instance->broken
-                ? "loading\ntensor 'x' data is not within the file bounds, model is corrupted\n"
-                : "all is well\n"
-        };
+        if (instance == nullptr) {
+            co_return std::string{};
+        }
+        if (instance->broken) {
+            co_return std::string{
+                "loading\ntensor 'x' data is not within the file bounds, model is corrupted\n"
+            };
+        }
+        co_return instance->log + loading_log(*instance);
     }
 
     Task<Result<runtime::ExecOutput>>
@@ -117,6 +135,18 @@ public:
     std::size_t stops = 0;
 
 private:
+    std::string loading_log(const SimMachine::Instance& instance) const {
+        if (machine_.loads_for.count() == 0 || !machine_.tells_of_loading) {
+            return {};
+        }
+        const auto percent = std::min<std::int64_t>(
+            (clock_.now() - instance.started_at) * 100 / machine_.loads_for,
+            machine_.stalls_at_percent
+        );
+        return "load_tensors: " + std::to_string(std::min<std::int64_t>(percent, 100) / 10 * 10) +
+               " % of 4 GiB\n";
+    }
+
     const SimMachine::Instance* find(const InstanceHandle& handle) const {
         const auto at =
             std::ranges::find(machine_.instances, handle, &SimMachine::Instance::handle);
@@ -124,68 +154,6 @@ private:
     }
 
     SimMachine& machine_;
-    Clock& clock_;
-};
-
-class SimEngine final : public EngineClient {
-public:
-    SimEngine(SimMachine& machine, Clock& clock) : machine_{machine}, clock_{clock} {}
-
-    Task<ProbeResult> probe(ProbeTarget target, Deadline deadline) override {
-        ++probes;
-        for (const auto& instance : machine_.instances) {
-            if (instance.handle.endpoint == target.endpoint && instance.running && !machine_.deaf) {
-                if (!instance.answers) {
-                    co_await clock_.sleep_until(deadline.at);
-                    co_return ProbeResult{};
-                }
-                // An adopted engine keeps the key it was started with.
-                const bool known =
-                    target.auth_header_value.reveal() == "Bearer " + instance.api_key;
-                co_return ProbeResult{
-                    .verdict = known ? ProbeResult::Verdict::ready : ProbeResult::Verdict::failed,
-                    .detail = {},
-                    .progress = {}
-                };
-            }
-        }
-        co_return ProbeResult{
-            .verdict = ProbeResult::Verdict::refused, .detail = {}, .progress = {}
-        };
-    }
-
-    Task<Result<ServedModels>> models(ProbeTarget, Deadline) override {
-        co_return ServedModels{.ids = {"model"}, .known = true};
-    }
-
-    Task<Result<void>> load(ProbeTarget, engine::ResolvedModel, runtime::ProgressSink) override {
-        co_return Result<void>{};
-    }
-
-    std::size_t probes = 0;
-
-private:
-    SimMachine& machine_;
-    Clock& clock_;
-};
-
-class SimWeights final : public Weights {
-public:
-    explicit SimWeights(Clock& clock) : clock_{clock} {}
-
-    Task<Result<engine::ResolvedModel>>
-    ensure(engine::BackendSpec spec, runtime::ProgressSink progress) override {
-        progress({.step = "weights", .detail = {}, .done = {1}, .total = Bytes{2}});
-        co_await clock_.sleep_for(takes);
-        if (spec.model.value == "missing") {
-            co_return fail(ErrorCode::not_found, "There is no model missing.", "Choose another.");
-        }
-        co_return engine::ResolvedModel{.id = spec.model, .path = "/m", .size = {2}};
-    }
-
-    Milliseconds takes{50};
-
-private:
     Clock& clock_;
 };
 

@@ -8,7 +8,9 @@
 #include <boost/asio/io_context.hpp>
 #include <fmt/format.h>
 
-#include "lifecycle/sim_machine.hpp"
+#include "lifecycle/sim_engine.hpp"
+#include "lifecycle/sim_memory.hpp"
+#include "lifecycle/sim_store.hpp"
 
 namespace nova::lifecycle {
 
@@ -34,6 +36,9 @@ public:
         co_return;
     }
 
+    TrafficActivity activity(const UpstreamId&) const override { return now; }
+
+    TrafficActivity now;
     SlotView last;
     std::vector<std::string> history;
     Milliseconds request_takes{5};
@@ -44,45 +49,6 @@ private:
     std::uint64_t epoch_ = 0;
 };
 
-// Loses its connection when told to.
-class FragileStore final : public store::StateStore {
-public:
-    Task<Result<store::Committed>> commit(std::vector<store::Write> writes) override {
-        if (away) {
-            co_return fail(ErrorCode::unavailable, "The store is away.");
-        }
-        co_return co_await inner_.commit(std::move(writes));
-    }
-
-    Task<Result<std::optional<store::Entry>>> get(store::Key key) override {
-        return inner_.get(std::move(key));
-    }
-
-    Task<Result<std::vector<store::Entry>>> list(std::string prefix) override {
-        return inner_.list(std::move(prefix));
-    }
-
-    Task<Result<std::vector<store::OperationRow>>> operations(std::size_t limit) override {
-        return inner_.operations(limit);
-    }
-
-    Task<Result<std::optional<store::OperationRow>>> operation(OperationId id) override {
-        return inner_.operation(std::move(id));
-    }
-
-    Task<Result<std::vector<store::EventRow>>>
-    events_after(std::uint64_t id, std::size_t limit) override {
-        return inner_.events_after(id, limit);
-    }
-
-    Task<Result<std::size_t>> prune(WallTime before) override { return inner_.prune(before); }
-
-    bool away = false;
-
-private:
-    store::MemoryStore inner_;
-};
-
 // One life of nova on a machine and a store that outlive it.
 struct Nova {
     asio::io_context& io;
@@ -90,6 +56,7 @@ struct Nova {
     SimRuntime runtime;
     SimEngine engine;
     SimWeights weights;
+    SimMemory memory;
     SimTraffic traffic;
     Log log{Log::Sink::none, LogLevel::debug};
     EventFeed feed;
@@ -97,10 +64,11 @@ struct Nova {
     TaskGroup tasks;
 
     Nova(
-        asio::io_context& context, VirtualClock& time, SimMachine& machine, store::StateStore& store
+        asio::io_context& context, VirtualClock& time, SimMachine& machine,
+        store::StateStore& store, LifecyclePolicy policy = {}
     )
         : io{context}, clock{time}, runtime{machine, time}, engine{machine, time}, weights{time},
-          traffic{time}, controller{context.get_executor(), ports(store), options()},
+          traffic{time}, controller{context.get_executor(), ports(store), options(policy)},
           tasks{context.get_executor()} {
         tasks.spawn("controller", controller.run());
     }
@@ -128,14 +96,13 @@ struct Nova {
             .store = store,
             .clock = clock,
             .log = log,
-            .feed = feed
+            .feed = feed,
+            .memory = &memory
         };
     }
 
-    static ControllerOptions options() {
-        ControllerOptions options;
-        options.install = {"sim"};
-        return options;
+    static ControllerOptions options(const LifecyclePolicy& policy) {
+        return {.install = {"sim"}, .policy = policy};
     }
 
     static Result<Plan> plan(
@@ -154,6 +121,8 @@ struct Nova {
         plan.models = spec.engine.value == "many" ? engine::ModelsPerInstance::many
                                                   : engine::ModelsPerInstance::one;
         plan.api_base = "/v1";
+        plan.loading_progress = {"load_tensors"};
+        plan.probe.probe.counters_path = "/metrics";
         return plan;
     }
 
@@ -175,7 +144,7 @@ struct Nova {
         }
     }
 
-    std::shared_ptr<std::optional<Result<Accepted>>> want(std::optional<std::string> model) {
+    auto want(std::optional<std::string> model, std::optional<Strategy> strategy = {}) {
         std::optional<engine::BackendSpec> spec;
         if (model) {
             spec.emplace();
@@ -184,7 +153,8 @@ struct Nova {
             spec->model = {slash == std::string::npos ? *model : model->substr(slash + 1)};
         }
         auto answer = std::make_shared<std::optional<Result<Accepted>>>();
-        tasks.spawn("want", ask(Wish{.spec = std::move(spec), .actor = "test"}, answer));
+        Wish wish{.spec = std::move(spec), .actor = "test", .strategy = strategy};
+        tasks.spawn("want", ask(std::move(wish), answer));
         return answer;
     }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "lifecycle/supervision.hpp"
 #include "lifecycle/transition_machine.hpp"
 
 namespace nova::lifecycle {
@@ -22,11 +23,12 @@ void Machine::check_deadlines() {
         s_.attempts = 0;
         s_.row_began_ready = false;
     }
+    check_candidate();
     if (!s_.running || s_.running->gone || s_.running->broken || !s_.running->up) {
         return;
     }
     if (!s_.running->ready && now_ >= s_.running->start_deadline) {
-        break_instance(start_timeout());
+        break_instance(not_ready_in_time(*s_.running, now_));
     }
     if (s_.busy == Work::load && now_ >= s_.load_deadline && !s_.cancelling) {
         cancel_work();
@@ -39,20 +41,21 @@ bool Machine::has_to_go() const {
     const Running& running = *s_.running;
     const auto wanted = goal();
     // While waiting to try again, or given up, nothing is kept that is not what was asked for.
-    if (running.broken || running.gone || !wanted || waiting_to_retry()) {
+    if (running.broken || running.gone || !wanted || s_.parking || waiting_to_retry()) {
         return true;
     }
     if (wanted->host == running.target.host) {
         return false;
     }
-    // The old side serves until the new one is prepared.
-    return !serving() || s_.prepared == wanted->spec;
+    // The old side serves until the new one is prepared, or has taken over.
+    return serving() ? s_.prepared == wanted->spec && drain_chosen(*wanted) : !resuming();
 }
 
 void Machine::decide() {
     if (s_.running && goal() && s_.running->target.spec == goal()->spec && !s_.running->broken) {
         s_.running->target = *goal();
     }
+    sort_instances();
     if (s_.busy != Work::none) {
         interrupt_useless_work();
     } else if (now_ >= s_.pause_until) {
@@ -60,18 +63,32 @@ void Machine::decide() {
     }
     steer_preparation();
     steer_probe();
+    steer_candidate_probe();
+    steer_use();
     s_.phase = phase_now();
 }
 
 void Machine::interrupt_useless_work() {
-    if (!s_.running) {
-        return;
-    }
-    if (s_.busy == Work::drain && (s_.running->gone || !has_to_go())) {
+    const Running* one = subject();
+    const bool other = one != nullptr && (!s_.running || one != &*s_.running);
+    const auto wanted = goal();
+    if (s_.busy == Work::admit &&
+        (!serving() || !wanted || wanted->host == s_.running->target.host || has_to_go())) {
         cancel_work();
     }
-    if (s_.busy == Work::load &&
-        (has_to_go() || !goal() || !s_.loading || s_.loading->spec != goal()->spec)) {
+    if (one == nullptr) {
+        return;
+    }
+    const bool leaves = !other                          ? has_to_go()
+                        : is_candidate(one->generation) ? candidate_has_to_go()
+                                                        : true;
+    const bool in_the_way = other && has_to_close();
+    if (s_.busy == Work::drain && (one->gone || !leaves || in_the_way)) {
+        cancel_work();
+    }
+    const bool useless = !wanted || !s_.loading ||
+                         s_.loading->spec != (resuming() && !other ? one->target : *wanted).spec;
+    if (s_.busy == Work::load && (leaves || in_the_way || useless)) {
         cancel_work();
     }
 }
@@ -86,11 +103,32 @@ void Machine::next_work() {
         return;
     }
     const auto wanted = goal();
+    if (s_.running && has_to_close()) {
+        tear_down();
+        return;
+    }
+    if (s_.running && !has_to_go()) {
+        if (resuming()) {
+            bring_up(s_.running->target);
+        } else if (wanted->host == s_.running->target.host) {
+            bring_up(*wanted);
+        }
+        if (s_.busy != Work::none) {
+            return;
+        }
+    }
+    if (s_.retiring) {
+        take_away(*s_.retiring);
+        return;
+    }
+    if (s_.candidate && work_on_candidate()) {
+        return;
+    }
     if (s_.running) {
         if (has_to_go()) {
             tear_down();
-        } else if (wanted->host == s_.running->target.host) {
-            bring_up(*wanted);
+        } else if (!s_.candidate && wanted->host != s_.running->target.host) {
+            switch_over(*wanted);
         }
         return;
     }
@@ -112,9 +150,11 @@ void Machine::next_work() {
 
 void Machine::start_instance(const Target& target) {
     const Generation generation = next_generation();
-    s_.running = Running{.target = target, .generation = generation, .loaded = {}, .broken = {}};
-    s_.strikes = 0;
-    begin(Work::start, Start{.target = target, .generation = generation});
+    s_.running = Running{
+        .target = target, .generation = generation, .loaded = {}, .unused = {}, .broken = {}
+    };
+    good_look();
+    begin(Work::start, Start{.target = target, .generation = generation}, generation);
 }
 
 void Machine::bring_up(const Target& target) {
@@ -122,7 +162,9 @@ void Machine::bring_up(const Target& target) {
     if (!running.ready) {
         return;
     }
-    const bool early = policy_.bug == PlantedBug::open_before_loaded;
+    const bool early =
+        policy_.bug == PlantedBug::open_before_loaded ||
+        (policy_.bug == PlantedBug::candidate_open_before_loaded && s_.retiring.has_value());
     if (running.loaded != target.spec && !early) {
         if (s_.traffic == Traffic::unsure) {  // the last publication failed: be sure first
             begin(Work::publish_closed, PublishClosed{});
@@ -132,7 +174,12 @@ void Machine::bring_up(const Target& target) {
         if (running.target.spec == target.spec || s_.prepared == target.spec) {
             s_.loading = target;
             s_.load_deadline = now_ + running.start_limit;
-            begin(Work::load, Load{.target = target, .generation = running.generation});
+            running.progressed_at.reset();
+            running.progress.reset();
+            begin(
+                Work::load, Load{.target = target, .generation = running.generation},
+                running.generation
+            );
         }
         return;
     }
@@ -141,7 +188,10 @@ void Machine::bring_up(const Target& target) {
         running.target = target;
         s_.published = target.spec;
         s_.traffic = s_.traffic == Traffic::open ? Traffic::open : Traffic::unsure;
-        begin(Work::publish_open, PublishOpen{.target = target, .generation = running.generation});
+        begin(
+            Work::publish_open, PublishOpen{.target = target, .generation = running.generation},
+            running.generation
+        );
         return;
     }
     settle(target);
@@ -163,29 +213,19 @@ void Machine::tear_down() {
         begin(Work::publish_closed, PublishClosed{});
         return;
     }
-    if (!running.drained && !running.gone && policy_.bug != PlantedBug::stop_without_drain) {
-        begin(
-            Work::drain, Drain{.generation = running.generation, .deadline = now_ + policy_.drain}
-        );
-        return;
-    }
-    begin(
-        Work::stop,
-        Stop{
-            .generation = running.generation,
-            .force = running.stop_failures > 0,
-            .why = running.broken ? Stop::Why::broken : Stop::Why::not_wanted
-        }
-    );
+    take_away(running);
 }
 
 Phase Machine::phase_now() const {
     if (!s_.listed || s_.strays) {
         return Phase::recovering;
     }
+    if (!s_.running && s_.retiring) {
+        return s_.retiring->drained || s_.retiring->gone ? Phase::stopping : Phase::draining;
+    }
     if (!s_.running) {
         if (!goal()) {
-            return Phase::stopped;
+            return s_.parked && !s_.leaving ? Phase::parked : Phase::stopped;
         }
         if (s_.given_up) {
             return Phase::failed;
@@ -196,7 +236,8 @@ Phase Machine::phase_now() const {
         return serving() ? Phase::ready : Phase::starting;
     }
     const bool closing = s_.traffic != Traffic::closed || !s_.running->drained;
-    return closing && s_.busy != Work::stop ? Phase::draining : Phase::stopping;
+    const bool stops = s_.busy == Work::stop && s_.subject == s_.running->generation;
+    return closing && !stops ? Phase::draining : Phase::stopping;
 }
 
 Step transition(
@@ -216,6 +257,7 @@ BackendState after_restart(const BackendState& recorded) {
     fresh.last_good = recorded.last_good;
     fresh.wish = recorded.wish;
     fresh.counter = recorded.counter;
+    fresh.parked = recorded.parked;
     return fresh;
 }
 
@@ -230,7 +272,16 @@ std::optional<TimePoint> next_wake(const BackendState& s, const LifecyclePolicy&
     if (s.retry_at && !s.running) {
         consider(*s.retry_at);
     }
-    const bool going = s.phase == Phase::draining || s.phase == Phase::stopping;
+    if (policy.idle_unload.count() > 0 && s.phase == Phase::ready && s.busy == Work::none &&
+        !s.wish) {
+        consider(s.next_use_look_at);
+    }
+    // While strays are swept the phase does not say whether the adopted one has to go.
+    const bool unwanted =
+        s.leaving || !s.desired || s.given_up || s.retry_at ||
+        (s.running && s.running->target.host != s.desired->host && s.prepared == s.desired->spec);
+    const bool going = s.phase == Phase::draining || s.phase == Phase::stopping ||
+                       (s.phase == Phase::recovering && unwanted);
     if (s.running && s.running->up && !s.running->gone && !s.running->broken && !going) {
         if (!s.probing || *s.probing != s.running->generation) {
             consider(s.next_probe_at);
@@ -244,6 +295,16 @@ std::optional<TimePoint> next_wake(const BackendState& s, const LifecyclePolicy&
         if (s.attempts > 0 && s.ready_since) {
             consider(*s.ready_since + policy.forget_after);
         }
+    }
+    if (candidate_comes_up(s)) {
+        consider(s.candidate->start_deadline);
+        if (!s.candidate->probed) {
+            consider(s.candidate->probe_at);
+        }
+    }
+    if (s.busy == Work::load && !s.cancelling && s.candidate &&
+        s.subject == s.candidate->generation) {
+        consider(s.load_deadline);
     }
     return earliest;
 }

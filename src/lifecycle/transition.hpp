@@ -20,9 +20,23 @@
 //
 // - Preparing comes first: while another instance serves, the phase stays ready until the wanted
 //   side is prepared. `pulling` is a phase only when nothing serves.
+// - Blue-green: prepared beside what serves, the machine asks whether memory admits both. If so,
+// lane
+//   1 does not close anything:
+//
+//     running A serves ─admitted─► candidate B: start ─ready, loaded─► one publication: A ─► B
+//                                      │ limit, exit, not wanted           │ acknowledged
+//                                      ▼                                   ▼
+//                       B stopped, A never closed                 retiring A: drain, cut, stop
+//
+//   A is wanted again meanwhile: candidate B goes, or retiring A becomes the candidate again.
+// - Found after a restart and not wanted any more, an instance serves until the wanted one is
+//   prepared, too.
 // - The same host wanted again while draining opens again without a restart. An instance of many
 //   models changes its model by load ─► publish, without closing.
 // - Roll-back and cancel rewrite `desired` in the step that gives the outcome.
+// - Idle for long enough: closed ─► drained for a second ─► nobody inside: `parked`, stopped. What
+//   is wanted stays; a request or a start takes the fact away. Somebody inside: opened again.
 // - Stopping never ends by failing: it is tried again with force until the instance is gone.
 #pragma once
 
@@ -33,6 +47,7 @@
 #include <vector>
 
 #include "lifecycle/backend_event.hpp"
+#include "lifecycle/planted_bug.hpp"
 
 namespace nova::lifecycle {
 
@@ -50,6 +65,12 @@ struct Prepare {
 
 struct CancelPreparation {};
 
+// May the target's instance start beside the one that serves? Memory as it is now, and the
+// strategy.
+struct Admit {
+    Target target;
+};
+
 struct Start {
     Target target;
     Generation generation;
@@ -62,6 +83,12 @@ struct Probe {
 // Makes the target's model answer and reads the list of models.
 struct Load {
     Target target;
+    Generation generation;
+};
+
+// Frees the memory of a model that is published no longer; nothing waits for it.
+struct Unload {
+    SpecHash spec;
     Generation generation;
 };
 
@@ -96,6 +123,11 @@ struct OpenOperation {
     WishKind kind = WishKind::start;
 };
 
+// Has anybody asked for something since the last look? Answered by UseSeen.
+struct LookForUse {
+    Generation generation;
+};
+
 struct FinishOperation {
     Generation generation;
     OperationState outcome = OperationState::succeeded;
@@ -103,21 +135,9 @@ struct FinishOperation {
 };
 
 using Effect = std::variant<
-    ListOwned, SweepStrays, Prepare, CancelPreparation, Start, Probe, Load, PublishOpen,
-    PublishClosed, Drain, Cut, Stop, CancelWork, OpenOperation, FinishOperation>;
-
-// Mistakes for tests: each has to be found by the explorer.
-enum class PlantedBug : std::uint8_t {
-    none,
-    stop_without_drain,
-    open_before_loaded,
-    failed_stop_counts_as_gone,
-    own_stop_counts_as_failure,
-    supersede_forgets_outcome,
-    skip_recovery,
-    retry_timer_lost,
-    exit_leaves_traffic_open,
-};
+    ListOwned, SweepStrays, Prepare, CancelPreparation, Admit, Start, Probe, Load, Unload,
+    PublishOpen, PublishClosed, Drain, Cut, Stop, CancelWork, OpenOperation, FinishOperation,
+    LookForUse>;
 
 // contract.md 4; each a setting.
 struct LifecyclePolicy {
@@ -128,6 +148,14 @@ struct LifecyclePolicy {
     std::chrono::nanoseconds retry_pause = std::chrono::seconds{1};
     std::chrono::nanoseconds forget_after = std::chrono::minutes{5};
     std::uint32_t strikes = 3;
+    // Without progress for this long a load has stalled; never before its start limit.
+    std::chrono::nanoseconds stall_limit = std::chrono::seconds{60};
+    std::chrono::nanoseconds probe_limit = std::chrono::seconds{5};
+    std::chrono::nanoseconds busy_doubt = std::chrono::minutes{10};  // decisions.md 2.24
+    std::chrono::nanoseconds canary_interval{};                      // zero: off
+    std::chrono::nanoseconds canary_limit = std::chrono::seconds{30};
+    std::chrono::nanoseconds idle_unload{};  // zero: off
+    std::chrono::nanoseconds idle_look = std::chrono::seconds{10};
     std::chrono::nanoseconds backoff_unit = std::chrono::seconds{1};  // tests shorten it
     PlantedBug bug = PlantedBug::none;
 };

@@ -3,37 +3,10 @@
 #include <utility>
 
 #include "core/backoff.hpp"
+#include "lifecycle/supervision.hpp"
 #include "lifecycle/transition_machine.hpp"
 
 namespace nova::lifecycle {
-namespace {
-
-Failure failure_of(std::string code, std::string detail, std::string remedy) {
-    return {
-        .terminal = false,
-        .error =
-            {.code = std::move(code),
-             .detail = std::move(detail),
-             .remedy = std::move(remedy),
-             .log_excerpt = {}}
-    };
-}
-
-}  // namespace
-
-Failure start_timeout() {
-    return failure_of(
-        "start_timeout", "The engine did not become ready within its start limit.",
-        "Look at its log (nova logs); a larger model may need a larger start limit."
-    );
-}
-
-Failure unresponsive() {
-    return failure_of(
-        "unresponsive", "The engine stopped answering its health probes.",
-        "It is restarted; look at its log (nova logs) if this comes back."
-    );
-}
 
 // ---------------------------------------------------------------- wishes
 
@@ -46,7 +19,8 @@ void Machine::fold(const Booted& /*event*/) {
 void Machine::fold(const Wished& event) {
     const bool same = event.target ? s_.desired && s_.desired->spec == event.target->spec
                                    : !s_.desired.has_value();
-    if (same && !s_.given_up && !s_.retry_at) {
+    s_.parking = false;
+    if (same && !s_.given_up && !s_.retry_at && !s_.parked) {
         return;  // on its way or there already
     }
     // Only what has worked is worth coming back to; an unproven wish hands on what it had itself.
@@ -58,9 +32,11 @@ void Machine::fold(const Wished& event) {
     if (s_.wish && policy_.bug != PlantedBug::supersede_forgets_outcome) {
         finish(OperationState::superseded, std::nullopt);
     }
+    const bool anew = !s_.desired || (same && s_.parked);
     const WishKind kind = !event.target ? WishKind::stop
-                          : s_.desired  ? WishKind::switch_over
-                                        : WishKind::start;
+                          : anew        ? WishKind::start
+                                        : WishKind::switch_over;
+    s_.parked = false;
     want(event.target);
     if (s_.before && s_.desired && s_.before->spec == s_.desired->spec) {
         s_.before.reset();
@@ -76,12 +52,15 @@ void Machine::fold(const CancelWished& event) {
     }
     const std::optional<Target> back = s_.before;
     s_.before.reset();
-    want(back);
+    if (policy_.bug != PlantedBug::cancel_keeps_desired) {
+        want(back);
+    }
     finish(OperationState::cancelled, std::nullopt);
 }
 
 void Machine::fold(const Leaving& /*event*/) {
     s_.leaving = true;
+    s_.parking = false;
 }
 
 // The only place that writes `desired`.
@@ -106,18 +85,23 @@ void Machine::finish(OperationState outcome, std::optional<Failure> failure) {
         effects_.push_back(FinishOperation{
             .generation = s_.wish->generation, .outcome = outcome, .failure = std::move(failure)
         });
-        s_.wish.reset();
+        if (policy_.bug != PlantedBug::outcome_twice) {
+            s_.wish.reset();
+        }
     }
 }
 
 // The wanted spec failed by itself.
-void Machine::fail_wanted(const Failure& failure, bool proven) {
+void Machine::fail_wanted(const Failure& failure, bool proven, Tried tried) {
     if (s_.wish && s_.before) {
         const std::optional<Target> back = s_.before;
         // Nothing was touched while it was being prepared: then it merely failed.
-        const bool untouched = serving() && s_.running->target.spec == back->spec;
+        const bool untouched =
+            tried == Tried::no && serving() && s_.running->target.spec == back->spec;
         s_.before.reset();
-        want(back);
+        if (policy_.bug != PlantedBug::roll_back_keeps_desired) {
+            want(back);
+        }
         s_.error = failure;
         finish(untouched ? OperationState::failed : OperationState::rolled_back, failure);
         return;
@@ -134,7 +118,10 @@ void Machine::fail_wanted(const Failure& failure, bool proven) {
     }
     // A ready backend is brought back at once; one that never was ready waits (decisions.md 1.6).
     const auto delay = backoff_delay(s_.row_began_ready ? s_.attempts : s_.attempts + 1);
-    s_.retry_at = now_ + delay.count() * policy_.backoff_unit;
+    s_.retry_at = now_;
+    if (policy_.bug != PlantedBug::no_back_off) {
+        *s_.retry_at += delay.count() * policy_.backoff_unit;
+    }
 }
 
 // ---------------------------------------------------------------- recovering
@@ -144,26 +131,38 @@ void Machine::fold(const Listed& event) {
     s_.listed = true;
     s_.adopted_index.reset();
     const auto wanted = goal();
-    for (std::size_t i = 0; i < event.found.size(); ++i) {
-        const FoundInstance& found = event.found[i];
+    for (const FoundInstance& found : event.found) {
         s_.counter = std::max(s_.counter, found.generation.value);
-        if (wanted && !s_.adopted_index && found.alive && found.host == wanted->host) {
-            s_.adopted_index = i;
-            s_.running = Running{
-                .target = *wanted,
-                .generation = found.generation,
-                .adopted = true,
-                .up = true,
-                .loaded = {},
-                .broken = {},
-                .start_deadline = now_ + policy_.start_limit,
-                .start_limit = policy_.start_limit
-            };
-            s_.next_probe_at = now_;
-        } else {
-            s_.strays = true;
+    }
+    // What is wanted; else what served before it, which goes on until the wanted one is prepared.
+    const std::optional<Target>* const order[] = {&wanted, &s_.before, &s_.last_good};
+    for (const auto* target : order) {
+        for (std::size_t i = 0; i < event.found.size() && wanted && *target; ++i) {
+            const FoundInstance& found = event.found[i];
+            if (!s_.adopted_index && found.alive && found.host == (*target)->host) {
+                s_.adopted_index = i;
+                adopt_instance(**target, found.generation);
+            }
         }
     }
+    s_.strays =
+        event.found.size() > (s_.adopted_index ? 1U : 0U) && policy_.bug != PlantedBug::strays_left;
+}
+
+void Machine::adopt_instance(const Target& target, Generation generation) {
+    s_.running = Running{
+        .target = target,
+        .generation = generation,
+        .adopted = true,
+        .up = true,
+        .loaded = {},
+        .unused = {},
+        .broken = {},
+        .start_deadline = now_ + policy_.start_limit,
+        .start_limit = policy_.start_limit,
+        .stall_limit = policy_.stall_limit
+    };
+    s_.next_probe_at = now_;
 }
 
 void Machine::fold(const ListFailed& /*event*/) {
@@ -214,6 +213,9 @@ void Machine::steer_preparation() {
     if (!wanted || !s_.listed || waiting_to_retry() || s_.prepared == wanted->spec) {
         return;
     }
+    if (s_.candidate && s_.candidate->target.spec == wanted->spec) {
+        return;
+    }
     // What runs already needs nothing fetched: an adopted engine outlives its file. And what just
     // broke is first taken away and judged.
     if (s_.running && (s_.running->target.generation == wanted->generation ||
@@ -230,11 +232,13 @@ void Machine::fold(const Started& event) {
     if (s_.busy == Work::start) {
         end_work();
     }
-    if (instance_is(event.generation)) {
-        s_.running->up = true;
-        s_.running->start_limit = std::max(event.start_limit, policy_.start_limit);
-        s_.running->start_deadline = now_ + s_.running->start_limit;
-        s_.next_probe_at = now_;
+    if (Running* one = instance(event.generation)) {
+        one->up = true;
+        one->start_limit = std::max(event.start_limit, policy_.start_limit);
+        one->stall_limit = std::max(event.stall_limit, policy_.stall_limit);
+        one->start_deadline = now_ + one->start_limit;
+        one->probe_at = now_;
+        s_.next_probe_at = instance_is(event.generation) ? now_ : s_.next_probe_at;
     }
 }
 
@@ -242,8 +246,8 @@ void Machine::fold(const StartFailed& event) {
     if (s_.busy == Work::start) {
         end_work();
     }
-    if (instance_is(event.generation)) {
-        break_instance(event.failure);
+    if (Running* one = instance(event.generation); one != nullptr && !one->broken) {
+        one->broken = event.failure;
     }
 }
 
@@ -251,11 +255,16 @@ void Machine::break_instance(Failure failure) {
     if (!s_.running->broken) {
         s_.running->broken = std::move(failure);
     }
+    s_.parking = false;
 }
 
 void Machine::fold(const Probed& event) {
     if (is(s_.probing, event.generation)) {
         s_.probing.reset();
+    }
+    if (is_candidate(event.generation)) {
+        fold_candidate_probe(event.verdict);
+        return;
     }
     if (!instance_is(event.generation) || s_.running->gone || s_.running->broken) {
         return;
@@ -264,35 +273,38 @@ void Machine::fold(const Probed& event) {
     switch (event.verdict) {
     case Probed::Verdict::ready:
         running.ready = true;
-        s_.strikes = 0;
+        if (policy_.bug != PlantedBug::strikes_never_forgotten) {
+            good_look();
+        }
         break;
     case Probed::Verdict::loading:
-        break;
     case Probed::Verdict::failed:
-        if (running.ready && ++s_.strikes >= policy_.strikes) {
-            break_instance(unresponsive());
+        if (running.ready) {
+            bad_look(event.worked);
         }
         break;
     }
-    s_.next_probe_at =
-        now_ + (running.ready ? policy_.probe_interval : policy_.starting_probe_interval);
-}
-
-void Machine::fold(const Progressed& event) {
-    if (instance_is(event.generation)) {
-        const TimePoint bought = now_ + s_.running->start_limit;
-        s_.running->start_deadline = std::max(s_.running->start_deadline, bought);
-        s_.load_deadline = std::max(s_.load_deadline, bought);
-    }
+    // Looks begin an interval apart, however long each of them takes.
+    s_.next_probe_at = now_ + (running.ready ? policy_.probe_interval -
+                                                   std::min(event.took, policy_.probe_interval)
+                                             : policy_.starting_probe_interval);
 }
 
 void Machine::fold(const Exited& event) {
-    if (!instance_is(event.generation) || s_.running->gone) {
+    Running* one = instance(event.generation);
+    if (one == nullptr || one->gone) {
         return;
     }
-    s_.running->gone = true;
-    s_.running->ready = false;
-    break_instance(event.failure);
+    one->gone = true;
+    one->ready = false;
+    if (s_.busy == Work::stop && s_.subject == event.generation && !one->broken) {
+        return;  // it was told to
+    }
+    if (instance_is(event.generation)) {
+        break_instance(event.failure);
+    } else if (!one->broken) {
+        one->broken = event.failure;
+    }
 }
 
 void Machine::steer_probe() {
@@ -312,10 +324,12 @@ void Machine::fold(const Loaded& event) {
     if (s_.busy != Work::load) {
         return;
     }
+    Running* one = subject();
     end_work();
     s_.loading.reset();
-    if (s_.running && !s_.running->gone) {
-        s_.running->loaded = event.spec;
+    if (one != nullptr && !one->gone) {
+        one->unused = one->loaded;
+        one->loaded = event.spec;
     }
 }
 
@@ -324,11 +338,17 @@ void Machine::fold(const LoadFailed& event) {
         return;
     }
     const bool own_doing = s_.cancelling && !s_.timed_out;
-    const Failure failure = s_.timed_out ? start_timeout() : event.failure;
+    Running* one = subject();
+    const Failure failure =
+        s_.timed_out && one != nullptr ? not_ready_in_time(*one, now_) : event.failure;
     const std::optional<Target> target = s_.loading;
     end_work();
     s_.loading.reset();
-    if (own_doing || !s_.running || !target) {
+    if (own_doing || one == nullptr || !target) {
+        return;
+    }
+    if (!instance_is(one->generation)) {
+        one->broken = one->broken ? one->broken : failure;
         return;
     }
     const bool still_wanted = s_.desired && s_.desired->spec == target->spec && !s_.leaving;
@@ -354,7 +374,19 @@ void Machine::fold(const Published& /*event*/) {
                 s_.before = s_.running->target;
             }
         }
-        s_.ready_since = s_.ready_since ? s_.ready_since : now_;
+        if (!s_.ready_since) {
+            s_.ready_since = now_;
+            s_.used_at = now_;
+            s_.next_use_look_at = now_ + policy_.idle_look;
+        }
+        if (s_.running && s_.running->unused) {
+            if (s_.running->unused != s_.running->loaded && !s_.running->broken) {
+                effects_.push_back(
+                    Unload{.spec = *s_.running->unused, .generation = s_.running->generation}
+                );
+            }
+            s_.running->unused.reset();
+        }
     } else if (s_.busy == Work::publish_closed) {
         s_.traffic = Traffic::closed;
         s_.ready_since.reset();
@@ -373,21 +405,23 @@ void Machine::fold(const Drained& event) {
         return;
     }
     const bool given_up = s_.cancelling;
+    Running* one = subject();
     end_work();
-    if (given_up || !s_.running) {
+    if (given_up || one == nullptr) {
         return;
     }
-    if (event.left == 0) {
-        s_.running->drained = true;
-    } else {
-        begin(Work::cut, Cut{s_.running->generation});
+    if (event.left == 0 || policy_.bug == PlantedBug::drain_forgets_cut) {
+        one->drained = true;
+    } else if (!still_used()) {
+        begin(Work::cut, Cut{one->generation}, one->generation);
     }
 }
 
 void Machine::fold(const CutDone& /*event*/) {
+    Running* one = subject();
     end_work();
-    if (s_.running) {
-        s_.running->drained = true;
+    if (one != nullptr) {
+        one->drained = true;
     }
 }
 
@@ -397,12 +431,23 @@ void Machine::fold(const Stopped& event) {
     if (s_.busy == Work::stop) {
         end_work();
     }
+    if (s_.retiring && s_.retiring->generation == event.generation) {
+        s_.retiring.reset();
+        return;
+    }
+    if (is_candidate(event.generation)) {
+        const Running was = *s_.candidate;
+        s_.candidate.reset();
+        candidate_stopped(was, event.reading);
+        return;
+    }
     if (!instance_is(event.generation)) {
         return;
     }
     const Running was = *s_.running;
     s_.running.reset();
-    s_.strikes = 0;
+    s_.way.reset();
+    good_look();
     const bool own_doing = !was.broken && policy_.bug != PlantedBug::own_stop_counts_as_failure;
     // Another wish, even for the same, starts with a clean record.
     const bool of_this_wish = s_.desired && s_.desired->generation == was.target.generation;
@@ -412,20 +457,19 @@ void Machine::fold(const Stopped& event) {
     if (!of_this_wish && policy_.bug != PlantedBug::own_stop_counts_as_failure) {
         return;
     }
-    Failure cause = event.reading ? *event.reading : was.broken.value_or(unresponsive());
-    fail_wanted(cause, was.proven);
+    fail_wanted(event.reading ? *event.reading : was.broken.value_or(Failure{}), was.proven);
 }
 
 void Machine::fold(const StopFailed& event) {
     if (s_.busy == Work::stop) {
         end_work();
     }
-    if (instance_is(event.generation)) {
-        ++s_.running->stop_failures;
-        if (policy_.bug == PlantedBug::failed_stop_counts_as_gone) {
-            s_.running.reset();
-            return;
-        }
+    if (Running* one = instance(event.generation)) {
+        ++one->stop_failures;
+    }
+    if (instance_is(event.generation) && policy_.bug == PlantedBug::failed_stop_counts_as_gone) {
+        s_.running.reset();
+        return;
     }
     pause();
 }

@@ -10,8 +10,8 @@
 
 namespace nova::lifecycle {
 
-Failure start_timeout();
-Failure unresponsive();
+// A candidate that is on its way: probes and its start limit are due.
+bool candidate_comes_up(const BackendState& state);
 
 class Machine {
 public:
@@ -28,6 +28,7 @@ public:
     void fold(const SweepFailed& event);
     void fold(const Prepared& event);
     void fold(const PrepareFailed& event);
+    void fold(const Admitted& event);
     void fold(const Started& event);
     void fold(const StartFailed& event);
     void fold(const Probed& event);
@@ -42,6 +43,8 @@ public:
     void fold(const Stopped& event);
     void fold(const StopFailed& event);
     void fold(const Tick& event);
+    void fold(const UseSeen& event);
+    void fold(const Woken& event);
 
     void check_deadlines();
     void decide();
@@ -55,7 +58,9 @@ private:
         return s_.running && s_.running->generation == generation;
     }
 
-    std::optional<Target> goal() const { return s_.leaving ? std::nullopt : s_.desired; }
+    std::optional<Target> goal() const {
+        return s_.leaving || s_.parked ? std::nullopt : s_.desired;
+    }
 
     bool serving() const { return s_.running && s_.running->ready && s_.traffic == Traffic::open; }
 
@@ -63,8 +68,9 @@ private:
 
     Generation next_generation() { return {++s_.counter}; }
 
-    void begin(Work work, Effect effect) {
+    void begin(Work work, Effect effect, std::optional<Generation> subject = {}) {
         s_.busy = work;
+        s_.subject = subject;
         s_.cancelling = false;
         s_.timed_out = false;
         effects_.push_back(std::move(effect));
@@ -72,6 +78,7 @@ private:
 
     void end_work() {
         s_.busy = Work::none;
+        s_.subject.reset();
         s_.cancelling = false;
         s_.timed_out = false;
     }
@@ -89,7 +96,8 @@ private:
     void finish(OperationState outcome, std::optional<Failure> failure);
     void want(std::optional<Target> target);
     void forget_failures();
-    void fail_wanted(const Failure& failure, bool proven);
+    enum class Tried : bool { no, yes };
+    void fail_wanted(const Failure& failure, bool proven, Tried tried = Tried::no);
     void break_instance(Failure failure);
     void steer_preparation();
     void steer_probe();
@@ -100,6 +108,38 @@ private:
     void bring_up(const Target& target);
     void settle(const Target& target);
     Phase phase_now() const;
+    void adopt_instance(const Target& target, Generation generation);
+
+    // ---- transition_candidate.cpp
+    Running* instance(Generation generation);
+
+    Running* subject() { return s_.subject ? instance(*s_.subject) : nullptr; }
+
+    bool is_candidate(Generation generation) const {
+        return s_.candidate && s_.candidate->generation == generation;
+    }
+
+    bool resuming() const;
+    bool drain_chosen(const Target& wanted) const;
+    bool candidate_has_to_go() const;
+    bool has_to_close() const;
+    void sort_instances();
+    void check_candidate();
+    void steer_candidate_probe();
+    void switch_over(const Target& wanted);
+    bool work_on_candidate();
+    void move_traffic(const Target& target);
+    void take_away(const Running& one);
+    void fold_candidate_probe(Probed::Verdict verdict);
+    void candidate_stopped(const Running& was, const std::optional<Failure>& reading);
+
+    // ---- supervision.cpp
+    void good_look();
+    void bad_look(bool worked);
+    void steer_use();
+    TimePoint drain_deadline();
+    bool still_used();
+    void park();
 
     BackendState s_;
     TimePoint now_;

@@ -122,15 +122,16 @@ std::string host_of_authority(std::string_view authority) {
     if (host.ends_with('.')) {
         host.remove_suffix(1);  // the absolute spelling of the same name
     }
-    if (host.find_first_of(" \t@/\\?#") != std::string_view::npos) {
+    static constexpr std::string_view kForeign = " \t@/\\?#";
+    if (std::ranges::any_of(host, [](char c) { return kForeign.contains(c); })) {
         return {};
     }
     return lower(host);
 }
 
 bool is_loopback_host(std::string_view host) {
-    if (host == "localhost") {
-        return true;
+    if (host == "localhost" || host == "127.0.0.1" || host == "::1") {
+        return true;  // what nearly everybody writes needs no parser
     }
     const auto address = literal(host);
     return address && address->is_loopback();

@@ -1,4 +1,5 @@
-// What every connection gets from its vectored write.
+// What every connection gets from its vectored write; what cannot write without a wait writes
+// nothing by write_now.
 #include "net/connection.hpp"
 
 namespace nova::net {
@@ -6,6 +7,17 @@ namespace nova::net {
 Task<Result<void>> Connection::write(std::string_view bytes) {
     const std::string_view pieces[] = {bytes};
     co_return co_await write_all(pieces);
+}
+
+Result<std::size_t> Connection::write_now(std::span<const std::string_view> pieces) {
+    static_cast<void>(pieces);
+    return std::size_t{0};
+}
+
+Task<Result<void>>
+Connection::write_rest(std::span<const std::string_view> pieces, std::size_t written) {
+    NOVA_CHECK(written == 0);
+    return write_all(pieces);
 }
 
 }  // namespace nova::net

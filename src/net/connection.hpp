@@ -35,6 +35,13 @@ public:
     // stay valid until it returns.
     virtual Task<Result<void>> write_all(std::span<const std::string_view> pieces) = 0;
 
+    // The same in two steps, because nearly every write is done by the first, which makes no
+    // coroutine and knows no deadline: how many bytes went without a wait, and then the rest of
+    // the pieces behind that many.
+    virtual Result<std::size_t> write_now(std::span<const std::string_view> pieces);
+    virtual Task<Result<void>>
+    write_rest(std::span<const std::string_view> pieces, std::size_t written);
+
     // From this time on pending and new operations fail with timeout. TimePoint::max(): never.
     // Costs nothing per call in the common case (the timer is moved only when it has to fire
     // earlier).

@@ -66,13 +66,44 @@ start(Clock& clock, const FetchRequest& request, TlsClient* tls) {
 
 }  // namespace
 
-std::string_view FetchResponse::header(std::string_view name) const {
+namespace {
+
+std::string_view
+find_in(const std::vector<std::pair<std::string, std::string>>& headers, std::string_view name) {
     for (const auto& [key, value] : headers) {
         if (equal_ignoring_case(key, name)) {
             return value;
         }
     }
     return {};
+}
+
+}  // namespace
+
+std::string_view FetchResponse::header(std::string_view name) const {
+    return find_in(headers, name);
+}
+
+std::string_view OpenAnswer::header(std::string_view name) const {
+    return find_in(headers, name);
+}
+
+Task<Result<OpenAnswer>> fetch_open(Clock& clock, FetchRequest request, TlsClient* tls) {
+    auto upstream = co_await start(clock, request, tls);
+    if (!upstream) {
+        co_return propagate(upstream);
+    }
+    const auto head = co_await (*upstream)->read_head();
+    if (!head) {
+        co_return propagate(head, request.endpoint.text());
+    }
+    OpenAnswer answer;
+    answer.status = (*head)->status;
+    for (const HeaderView& field : (*head)->headers) {
+        answer.headers.emplace_back(field.name, field.value);
+    }
+    answer.connection = std::move(*upstream);
+    co_return answer;
 }
 
 Task<Result<FetchResponse>> fetch(Clock& clock, FetchRequest request, TlsClient* tls) {

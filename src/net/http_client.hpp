@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -42,6 +43,19 @@ struct StreamSink {
 
 Task<Result<int>>
 fetch_stream(Clock& clock, FetchRequest request, StreamSink sink, TlsClient* tls = nullptr);
+
+// An answer whose body is still to come: read it from the connection, whose deadline is the
+// caller's from then on (connection->connection().expire_at()).
+struct OpenAnswer {
+    int status = 0;
+    std::vector<std::pair<std::string, std::string>> headers{};
+    std::unique_ptr<UpstreamConnection> connection{};
+
+    std::string_view header(std::string_view name) const;
+};
+
+// Until the head of the answer; the request's deadline ends with it. Errors as fetch().
+Task<Result<OpenAnswer>> fetch_open(Clock& clock, FetchRequest request, TlsClient* tls = nullptr);
 
 // "http://host:port/base" taken apart. Error: invalid_argument with what is wrong.
 struct Url {

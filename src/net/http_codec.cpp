@@ -20,12 +20,22 @@ constexpr std::array<bool, 256> make_token_table() {
     return table;
 }
 
-constexpr std::array<bool, 256> kTokenChars = make_token_table();
+using ByteSet = std::array<bool, 256>;
+
+constexpr ByteSet kTokenChars = make_token_table();
+
+// Looks at every byte: texts are short and nearly always good, so that leaving early would only
+// cost a branch each.
+bool all_in(const ByteSet& set, std::string_view text) {
+    bool all = true;
+    for (const char c : text) {
+        all &= set[static_cast<unsigned char>(c)];
+    }
+    return all;
+}
 
 bool is_token(std::string_view text) {
-    return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
-        return kTokenChars[static_cast<unsigned char>(c)];
-    });
+    return !text.empty() && all_in(kTokenChars, text);
 }
 
 bool is_space(char c) {
@@ -52,6 +62,21 @@ std::unexpected<Error> malformed(std::string_view what) {
 
 enum class Strictness : std::uint8_t { request, response };
 
+// What may stand in a value: RFC 9110 5.5. CR and NUL are always refused; other control characters
+// in requests only, because some servers send them and they cannot move a border.
+constexpr ByteSet make_value_table(Strictness strictness) {
+    ByteSet table{};
+    for (unsigned byte = 0; byte < table.size(); ++byte) {
+        const bool border = byte == 0 || byte == '\r' || byte == '\n';
+        const bool control = (byte < 0x20U && byte != '\t') || byte == 0x7fU;
+        table[byte] = !border && !(strictness == Strictness::request && control);
+    }
+    return table;
+}
+
+constexpr ByteSet kRequestValueChars = make_value_table(Strictness::request);
+constexpr ByteSet kResponseValueChars = make_value_table(Strictness::response);
+
 // Takes the line in front of text, without its end; the caller knows that a '\n' follows.
 Result<std::string_view> take_line(std::string_view& text, Strictness strictness) {
     const auto lf = text.find('\n');
@@ -68,16 +93,9 @@ Result<std::string_view> take_line(std::string_view& text, Strictness strictness
     return line;
 }
 
-// What may stand in a value: RFC 9110 5.5. CR and NUL are always refused; other control characters
-// in requests only, because some servers send them and they cannot move a border.
 bool is_field_value(std::string_view value, Strictness strictness) {
-    return std::none_of(value.begin(), value.end(), [&](char c) {
-        const auto byte = static_cast<unsigned char>(c);
-        if (c == '\0' || c == '\r' || c == '\n') {
-            return true;
-        }
-        return strictness == Strictness::request && c != '\t' && (byte < 0x20U || byte == 0x7fU);
-    });
+    const bool request = strictness == Strictness::request;
+    return all_in(request ? kRequestValueChars : kResponseValueChars, value);
 }
 
 Result<void> parse_field(std::string_view line, Strictness strictness, Headers& into) {
@@ -145,23 +163,51 @@ std::optional<std::uint64_t> parse_length(std::string_view text) {
     return value;
 }
 
-bool keeps_alive(int minor_version, const Headers& headers) {
+// How often the fields that frame a message occur: found in one pass, as most heads have few.
+struct FramingFields {
+    explicit FramingFields(const Headers& headers) {
+        for (const HeaderView& field : headers) {
+            count(field.name, "Host", hosts);
+            count(field.name, "Expect", expects);
+            count(field.name, "Connection", connections);
+            count(field.name, "Content-Length", lengths);
+            count(field.name, "Transfer-Encoding", codings);
+        }
+    }
+
+    static void count(std::string_view name, std::string_view wanted, std::size_t& into) {
+        into += equal_ignoring_case(name, wanted) ? 1U : 0U;
+    }
+
+    std::size_t hosts = 0;
+    std::size_t expects = 0;
+    std::size_t connections = 0;
+    std::size_t lengths = 0;
+    std::size_t codings = 0;
+};
+
+bool keeps_alive(int minor_version, const Headers& headers, const FramingFields& fields) {
+    if (fields.connections == 0) {
+        return minor_version >= 1;
+    }
     if (headers.has_token("Connection", "close")) {
         return false;
     }
     return minor_version >= 1 || headers.has_token("Connection", "keep-alive");
 }
 
-bool is_host_value(std::string_view host) {
-    constexpr std::string_view kOthers = "-._~%!$&'()*+,;=:[]";
-    return std::all_of(host.begin(), host.end(), [&](char c) {
-        return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-               kOthers.find(c) != npos;
-    });
+constexpr ByteSet make_host_table() {
+    ByteSet table{};
+    for (const char c : std::string_view{"-._~%!$&'()*+,;=:[]0123456789"
+                                         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"}) {
+        table[static_cast<unsigned char>(c)] = true;
+    }
+    return table;
 }
 
-Result<void> check_host(const RequestHead& head) {
-    const auto hosts = head.headers.count("Host");
+constexpr ByteSet kHostChars = make_host_table();
+
+Result<void> check_host(const RequestHead& head, std::size_t hosts) {
     if (hosts > 1) {
         return malformed("more than one Host (RFC 9112, 3.2)");
     }
@@ -169,20 +215,20 @@ Result<void> check_host(const RequestHead& head) {
         return head.minor_version == 0 ? Result<void>{}
                                        : Result<void>{malformed("no Host (RFC 9112, 3.2)")};
     }
-    if (!is_host_value(head.headers.find("Host"))) {
+    if (!all_in(kHostChars, head.headers.find("Host"))) {
         return malformed("an invalid Host (RFC 9112, 3.2)");
     }
     return {};
 }
 
-Result<void> check_request_coding(const RequestHead& head) {
-    if (head.headers.has("Content-Length")) {
+Result<void> check_request_coding(const RequestHead& head, const FramingFields& fields) {
+    if (fields.lengths > 0) {
         return malformed("Content-Length beside Transfer-Encoding (RFC 9112, 6.1)");
     }
     if (head.minor_version == 0) {
         return malformed("Transfer-Encoding in HTTP/1.0 (RFC 9112, 6.1)");
     }
-    if (head.headers.count("Transfer-Encoding") > 1) {
+    if (fields.codings > 1) {
         return malformed("more than one Transfer-Encoding (RFC 9112, 6.3)");
     }
     const std::string_view coding = head.headers.find("Transfer-Encoding");
@@ -225,12 +271,17 @@ Result<std::optional<std::uint64_t>> response_length(const Headers& headers) {
     return length;
 }
 
+std::size_t line_ends(std::string_view text) {
+    return static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
+}
+
 }  // namespace
 
 Result<std::size_t>
 find_head_end(std::string_view bytes, std::size_t scanned, const HeadLimits& limits) {
     // The pattern is "\n\n" or "\n\r\n"; an earlier call may have seen its first two bytes.
     std::size_t at = scanned > 2 ? scanned - 2 : 0;
+    std::size_t lines = at == 0 ? 0 : line_ends(bytes.substr(0, at));
     while (at < bytes.size()) {
         const void* found = std::memchr(bytes.data() + at, '\n', bytes.size() - at);
         if (found == nullptr) {
@@ -244,16 +295,16 @@ find_head_end(std::string_view bytes, std::size_t scanned, const HeadLimits& lim
         if (end >= bytes.size()) {
             break;
         }
+        ++lines;
         if (bytes[end] != '\n') {
             ++at;
             continue;
         }
-        const std::string_view head = bytes.substr(0, end + 1);
-        const auto lines = static_cast<std::size_t>(std::count(head.begin(), head.end(), '\n'));
-        if (head.size() > limits.bytes || lines > limits.fields + 2) {
+        ++lines;
+        if (end + 1 > limits.bytes || lines > limits.fields + 2) {
             return fail(ErrorCode::too_large, "The message head is too large.");
         }
-        return head.size();
+        return end + 1;
     }
     if (bytes.size() > limits.bytes) {
         return fail(ErrorCode::too_large, "The message head is too large.");
@@ -322,25 +373,25 @@ Result<ResponseHead> parse_response_head(std::string_view head, ResponseHead rec
 }
 
 Result<Framing> request_framing(const RequestHead& head) {
-    if (const auto host = check_host(head); !host) {
+    const FramingFields fields{head.headers};
+    if (const auto host = check_host(head, fields.hosts); !host) {
         return propagate(host);
     }
     Framing framing;
-    framing.keep_alive = keeps_alive(head.minor_version, head.headers);
-    framing.expect_continue =
-        head.minor_version >= 1 && head.headers.has_token("Expect", "100-continue");
-    if (head.headers.has("Transfer-Encoding")) {
-        if (const auto coding = check_request_coding(head); !coding) {
+    framing.keep_alive = keeps_alive(head.minor_version, head.headers, fields);
+    framing.expect_continue = fields.expects > 0 && head.minor_version >= 1 &&
+                              head.headers.has_token("Expect", "100-continue");
+    if (fields.codings > 0) {
+        if (const auto coding = check_request_coding(head, fields); !coding) {
             return propagate(coding);
         }
         framing.kind = BodyKind::chunked;
         return framing;
     }
-    const auto lengths = head.headers.count("Content-Length");
-    if (lengths > 1) {
+    if (fields.lengths > 1) {
         return malformed("more than one Content-Length (RFC 9112, 6.3)");
     }
-    if (lengths == 1) {
+    if (fields.lengths == 1) {
         const auto length = parse_length(head.headers.find("Content-Length"));
         if (!length) {
             return malformed("an invalid Content-Length (RFC 9112, 6.3)");
@@ -353,7 +404,8 @@ Result<Framing> request_framing(const RequestHead& head) {
 
 Result<Framing> response_framing(const ResponseHead& head, std::string_view request_method) {
     Framing framing;
-    framing.keep_alive = keeps_alive(head.minor_version, head.headers);
+    const FramingFields fields{head.headers};
+    framing.keep_alive = keeps_alive(head.minor_version, head.headers, fields);
     const auto length = response_length(head.headers);
     if (!length) {
         return propagate(length);
@@ -361,8 +413,8 @@ Result<Framing> response_framing(const ResponseHead& head, std::string_view requ
     if (request_method == "HEAD" || head.status < 200 || head.status == 204 || head.status == 304) {
         return framing;
     }
-    if (head.headers.has("Transfer-Encoding")) {
-        if (head.headers.count("Transfer-Encoding") > 1 ||
+    if (fields.codings > 0) {
+        if (fields.codings > 1 ||
             !equal_ignoring_case(head.headers.find("Transfer-Encoding"), "chunked")) {
             return fail(
                 ErrorCode::upstream_failed,
@@ -417,7 +469,18 @@ bool append_header(std::string& out, std::string_view name, std::string_view val
     if (!is_token(name) || !is_field_value(value, Strictness::response)) {
         return false;
     }
-    out.append(name).append(": ").append(value).append("\r\n");
+    const std::size_t before = out.size();
+    const std::size_t after = before + name.size() + value.size() + 4;
+    // The size it hands over is the capacity in libstdc++ 12.
+    out.resize_and_overwrite(after, [&](char* data, std::size_t) {
+        char* at = std::copy(name.begin(), name.end(), data + before);
+        *at++ = ':';
+        *at++ = ' ';
+        at = std::copy(value.begin(), value.end(), at);
+        *at++ = '\r';
+        *at = '\n';
+        return after;
+    });
     return true;
 }
 

@@ -280,6 +280,21 @@ TEST(HttpCodec, NeverLetsALineBreakOutInAHeader) {
     EXPECT_EQ(out, "A: b\r\n");
 }
 
+// The string grows in many sizes: what it may hold is not what it holds.
+TEST(HttpCodec, AHeaderIsAppendedWholeHoweverTheStringHasToGrow) {
+    for (std::size_t before = 0; before < 70; ++before) {
+        for (const std::size_t length : {0U, 1U, 10U, 40U, 500U}) {
+            std::string out(before, '.');
+            out.shrink_to_fit();
+            ASSERT_TRUE(append_header(out, "Name", std::string(length, 'v')));
+            append_head_end(out);
+            ASSERT_EQ(
+                out, std::string(before, '.') + "Name: " + std::string(length, 'v') + "\r\n\r\n"
+            );
+        }
+    }
+}
+
 TEST(HttpCodec, KnowsTheReasonPhrases) {
     std::string out;
     append_status_line(out, 404);

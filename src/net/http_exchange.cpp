@@ -34,6 +34,14 @@ bool is_framing_field(std::string_view name) {
            equal_ignoring_case(name, "Connection") || equal_ignoring_case(name, "Keep-Alive");
 }
 
+std::size_t total_of(std::span<const std::string_view> pieces) {
+    std::size_t total = 0;
+    for (const std::string_view piece : pieces) {
+        total += piece.size();
+    }
+    return total;
+}
+
 }  // namespace
 
 Task<Result<std::string>> HttpSession::read_body(std::size_t limit) {
@@ -42,8 +50,10 @@ Task<Result<std::string>> HttpSession::read_body(std::size_t limit) {
     if (framing_.kind == BodyKind::length && framing_.length > limit) {
         co_return body_too_large(limit);
     }
-    if (const auto continued = co_await continue_if_expected(); !continued) {
-        co_return propagate(continued);
+    if (must_continue()) {
+        if (const auto continued = co_await send_continue(); !continued) {
+            co_return propagate(continued);
+        }
     }
     if (framing_.kind == BodyKind::length) {
         body.reserve(std::min(static_cast<std::size_t>(framing_.length), kBodyReserve));
@@ -66,10 +76,11 @@ Task<Result<std::string>> HttpSession::read_body(std::size_t limit) {
     co_return body;
 }
 
-Task<Result<void>> HttpSession::continue_if_expected() {
-    if (!framing_.expect_continue || continued_ || begin_ < end_ || body_->done()) {
-        co_return Result<void>{};
-    }
+bool HttpSession::must_continue() const {
+    return framing_.expect_continue && !continued_ && begin_ == end_ && !body_->done();
+}
+
+Task<Result<void>> HttpSession::send_continue() {
     continued_ = true;
     expire_in(rules_.limits.write_timeout);
     const std::string_view interim[] = {"HTTP/1.1 100 Continue\r\n\r\n"};
@@ -104,7 +115,7 @@ Task<Result<void>> HttpSession::read_more_body(std::string& body, std::size_t li
             NOVA_CHECK(step && step->consumed == *size && body.size() <= limit);
         }
     } else {
-        size = co_await fill();
+        size = filled(co_await connection_->read_some(room()));
     }
     if (!size && size.error().code == ErrorCode::timeout) {
         co_return fail(
@@ -208,7 +219,7 @@ void HttpSession::queue_head(
         append_header(out_, "Content-Type", content_type);
     }
     if (length && !bodiless) {
-        fmt::format_to(std::back_inserter(out_), "Content-Length: {}\r\n", *length);
+        append_header(out_, "Content-Length", std::to_string(*length));
     } else if (answer_body_ == AnswerBody::chunked) {
         append_header(out_, "Transfer-Encoding", "chunked");
     }
@@ -240,13 +251,13 @@ Task<Result<void>> HttpSession::write(std::string_view bytes) {
         }
         left_ -= bytes.size();
     }
-    auto result = bytes.size() <= kSliceBytes ? Result<void>{} : co_await send(pieces);
-    if (bytes.size() <= kSliceBytes) {
-        expire_in(rules_.limits.write_timeout);
-        result = sent(co_await connection_->write_all(pieces));
+    std::size_t written = 0;
+    auto result = sent_at_once(pieces, written);
+    if (!result) {
+        result = co_await send_rest(pieces, written);
     }
     out_.clear();
-    co_return result;
+    co_return *std::move(result);
 }
 
 Task<Result<void>> HttpSession::flush() {
@@ -270,12 +281,16 @@ Task<Result<void>> HttpSession::end() {
     }
     const bool chunked = answer_body_ == AnswerBody::chunked;
     const std::string_view pieces[] = {out_, chunked ? kLastChunk : std::string_view{}};
-    auto result = co_await send(pieces);
+    std::size_t written = 0;
+    auto result = sent_at_once(pieces, written);
+    if (!result) {
+        result = co_await send_rest(pieces, written);
+    }
     out_.clear();
-    if (result) {
+    if (*result) {
         answer_ = Answer::ended;
     }
-    co_return result;
+    co_return *std::move(result);
 }
 
 void HttpSession::abort() {
@@ -284,18 +299,40 @@ void HttpSession::abort() {
     connection_->close();
 }
 
-// Pieces of any length, at most a slice of them under one deadline.
-Task<Result<void>> HttpSession::send(std::span<const std::string_view> pieces) {
-    std::size_t total = 0;
-    for (const std::string_view piece : pieces) {
-        total += piece.size();
-    }
+// What the kernel takes at once needs neither a coroutine nor a deadline. Empty: the pieces behind
+// `written` bytes have to wait.
+std::optional<Result<void>>
+HttpSession::sent_at_once(std::span<const std::string_view> pieces, std::size_t& written) {
+    const std::size_t total = total_of(pieces);
     if (total == 0) {
-        co_return Result<void>{};
+        return Result<void>{};
     }
+    if (total > kSliceBytes) {
+        return std::nullopt;
+    }
+    const auto now = connection_->write_now(pieces);
+    if (!now) {
+        return sent(propagate(now));
+    }
+    written = *now;
+    return written == total ? std::optional{Result<void>{}} : std::nullopt;
+}
+
+Task<Result<void>> HttpSession::send(std::span<const std::string_view> pieces) {
+    std::size_t written = 0;
+    auto result = sent_at_once(pieces, written);
+    if (!result) {
+        result = co_await send_rest(pieces, written);
+    }
+    co_return *std::move(result);
+}
+
+// Pieces of any length, at most a slice of them under one deadline.
+Task<Result<void>>
+HttpSession::send_rest(std::span<const std::string_view> pieces, std::size_t written) {
     expire_in(rules_.limits.write_timeout);
-    if (total <= kSliceBytes) {
-        co_return sent(co_await connection_->write_all(pieces));
+    if (total_of(pieces) <= kSliceBytes) {
+        co_return sent(co_await connection_->write_rest(pieces, written));
     }
     for (std::string_view piece : pieces) {
         while (!piece.empty()) {

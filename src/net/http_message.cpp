@@ -24,7 +24,11 @@ std::string_view trimmed(std::string_view text) {
 }  // namespace
 
 bool equal_ignoring_case(std::string_view a, std::string_view b) {
-    return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) {
+    if (a.size() != b.size()) {
+        return false;
+    }
+    // Most names come as they are usually written, and comparing bytes is many times faster.
+    return a == b || std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) {
                return lower(x) == lower(y);
            });
 }

@@ -80,7 +80,11 @@ Task<bool> HttpSession::read_head() {
             co_return false;
         }
         if (*length > 0) {
-            co_return co_await accept_head(*length);
+            const auto refused = accept_head(*length);
+            if (refused) {
+                co_await answer_malformed(refused->status, refused->error);
+            }
+            co_return !refused;
         }
         scanned = unread().size();
         idle_ = scanned == 0;
@@ -89,7 +93,7 @@ Task<bool> HttpSession::read_head() {
         } else if (!std::exchange(waiting, true)) {
             expire_in(rules_.limits.head_timeout);
         }
-        const auto size = co_await fill();
+        const auto size = filled(co_await connection_->read_some(room()));
         idle_ = false;
         if (!size && size.error().code == ErrorCode::timeout && scanned > 0) {
             const Error late{
@@ -103,26 +107,25 @@ Task<bool> HttpSession::read_head() {
     }
 }
 
-Task<bool> HttpSession::accept_head(std::size_t length) {
+// Makes the bytes the request that is served next, or says what is wrong with them.
+std::optional<HttpSession::Refusal> HttpSession::accept_head(std::size_t length) {
     head_bytes_.assign(unread().substr(0, length));
     begin_ += length;
     auto head = parse_request_head(head_bytes_, std::move(request_));
     if (!head) {
         request_ = {};
-        co_await answer_malformed(400, head.error());
-        co_return false;
+        return Refusal{400, head.error()};
     }
     request_ = *std::move(head);
     const auto framing = request_framing(request_);
     if (!framing) {
-        co_await answer_malformed(policy(framing.error().code).http_status, framing.error());
-        co_return false;
+        return Refusal{policy(framing.error().code).http_status, framing.error()};
     }
     framing_ = *framing;
     body_.emplace(framing_);
     continued_ = false;
     keep_alive_ = framing_.keep_alive;
-    co_return true;
+    return std::nullopt;
 }
 
 Task<void> HttpSession::serve_request() {
@@ -135,14 +138,24 @@ Task<void> HttpSession::serve_request() {
     }
     if (answer_ == Answer::none) {
         match_ = rules_.routes.find(request_.method, request_.path());
-        if (match_.handler != nullptr) {
-            co_await call(*match_.handler);
+        if (match_.handler == nullptr) {
+            co_await answer_unrouted();
         } else {
-            const bool method = !match_.allow.empty();
-            const HeaderView allow[] = {{"Allow", match_.allow}};
-            const std::span<const HeaderView> extra{allow, method ? 1U : 0U};
-            const int status = method ? 405 : policy(match_.error.code).http_status;
-            ignore(co_await respond_with(status, match_.error, extra), "see above");
+            std::string failure;
+            try {
+                co_await (*match_.handler)(*this);
+            } catch (const boost::system::system_error& error) {
+                if (error.code() == asio::error::operation_aborted) {
+                    throw;  // cancelled: the session ends with its task
+                }
+                failure = error.what();
+            } catch (const std::exception& error) {
+                failure = error.what();
+            }
+            if (answer_ != Answer::ended && answer_ != Answer::cut) {
+                connection_->unwatch_peer();
+                co_await answer_failed(failure);
+            }
         }
     }
     connection_->unwatch_peer();
@@ -152,23 +165,19 @@ Task<void> HttpSession::serve_request() {
     }
 }
 
-// The handler's answer is finished or cut, whatever the handler did.
-Task<void> HttpSession::call(const Handler& handler) {
-    std::string failure;
-    try {
-        co_await handler(*this);
-    } catch (const boost::system::system_error& error) {
-        if (error.code() == asio::error::operation_aborted) {
-            throw;  // cancelled: the session ends with its task
-        }
-        failure = error.what();
-    } catch (const std::exception& error) {
-        failure = error.what();
-    }
-    connection_->unwatch_peer();
-    if (answer_ == Answer::ended || answer_ == Answer::cut) {
-        co_return;
-    }
+Task<void> HttpSession::answer_unrouted() {
+    const bool method = !match_.allow.empty();
+    const HeaderView allow[] = {{"Allow", match_.allow}};
+    const std::span<const HeaderView> extra{allow, method ? 1U : 0U};
+    const int status = method ? 405 : policy(match_.error.code).http_status;
+    ignore(
+        co_await respond_with(status, match_.error, extra),
+        "the connection ends if it cannot be told"
+    );
+}
+
+// The answer is finished or cut, whatever the handler did not do.
+Task<void> HttpSession::answer_failed(const std::string& failure) {
     rules_.log.error(
         "http.handler_failed",
         {{"method", std::string{request_.method}},
@@ -199,7 +208,7 @@ Task<bool> HttpSession::drain_request() {
     while (!body_->done()) {
         if (begin_ == end_) {
             expire_in(rules_.limits.body_timeout);
-            const auto size = co_await fill();
+            const auto size = filled(co_await connection_->read_some(room()));
             if (!size || *size == 0) {
                 co_return false;
             }
@@ -224,7 +233,7 @@ Task<void> HttpSession::linger() {
     for (std::uint64_t read = 0; read < kLingerBytes;) {
         begin_ = 0;
         end_ = 0;
-        const auto size = co_await fill();
+        const auto size = filled(co_await connection_->read_some(room()));
         if (!size || *size == 0) {
             co_return;
         }
@@ -232,7 +241,8 @@ Task<void> HttpSession::linger() {
     }
 }
 
-Task<Result<std::size_t>> HttpSession::fill() {
+// Where the next bytes go, behind the unread ones.
+std::span<char> HttpSession::room() {
     if (begin_ == end_) {
         begin_ = 0;
         end_ = 0;
@@ -248,11 +258,15 @@ Task<Result<std::size_t>> HttpSession::fill() {
     if (end_ == buffer_.size()) {
         buffer_.resize(buffer_.size() * 2);  // a long head; find_head_end limits it
     }
-    auto size = co_await connection_->read_some({buffer_.data() + end_, buffer_.size() - end_});
+    return {buffer_.data() + end_, buffer_.size() - end_};
+}
+
+// What a read into the room gave; 0 is the end of input.
+Result<std::size_t> HttpSession::filled(Result<std::size_t> size) {
     if (size) {
         end_ += *size;
     }
-    co_return size;
+    return size;
 }
 
 void HttpSession::expire_in(std::chrono::seconds time) {

@@ -71,20 +71,28 @@ private:
     enum class Answer : std::uint8_t { none, begun, ended, cut };
     enum class AnswerBody : std::uint8_t { none, length, chunked, until_close };
 
+    struct Refusal {
+        int status;
+        Error error;
+    };
+
     Task<bool> read_head();
-    Task<bool> accept_head(std::size_t length);
+    std::optional<Refusal> accept_head(std::size_t length);
     Task<void> serve_request();
-    Task<void> call(const Handler& handler);
+    Task<void> answer_unrouted();
+    Task<void> answer_failed(const std::string& failure);
     Task<void> answer_malformed(int status, const Error& error);
     Task<Result<void>>
     respond_with(int status, const Error& error, std::span<const HeaderView> extra);
     Task<bool> drain_request();
     Task<void> linger();
 
-    Task<Result<void>> continue_if_expected();
+    bool must_continue() const;
+    Task<Result<void>> send_continue();
     Task<Result<void>> read_more_body(std::string& body, std::size_t limit);
     Result<void> take_buffered_body(std::string& body, std::size_t limit);
-    Task<Result<std::size_t>> fill();
+    std::span<char> room();
+    Result<std::size_t> filled(Result<std::size_t> size);
 
     std::string_view unread() const { return {buffer_.data() + begin_, end_ - begin_}; }
 
@@ -93,7 +101,10 @@ private:
         std::optional<std::uint64_t> length
     );
     bool will_drain() const;
+    std::optional<Result<void>>
+    sent_at_once(std::span<const std::string_view> pieces, std::size_t& written);
     Task<Result<void>> send(std::span<const std::string_view> pieces);
+    Task<Result<void>> send_rest(std::span<const std::string_view> pieces, std::size_t written);
     Result<void> sent(Result<void> result);
     void expire_in(std::chrono::seconds time);
 

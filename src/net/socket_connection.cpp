@@ -9,6 +9,10 @@
 #include <utility>
 
 #include <boost/asio/as_tuple.hpp>
+#include <boost/asio/associated_allocator.hpp>
+#include <boost/asio/associated_cancellation_slot.hpp>
+#include <boost/asio/associated_executor.hpp>
+#include <boost/asio/async_result.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -102,6 +106,10 @@ struct SocketConnection::State : std::enable_shared_from_this<SocketConnection::
     bool take_from_burst(std::size_t bytes) {
         burst_bytes += bytes;
         return ++burst_operations < kBurstOperations && burst_bytes < kBurstBytes;
+    }
+
+    bool burst_is_over() const {
+        return burst_operations + 1 >= kBurstOperations || burst_bytes >= kBurstBytes;
     }
 
     void new_burst() {
@@ -246,12 +254,56 @@ Task<Result<void>> SocketConnection::connect(SocketAddress address) {
     co_return Result<void>{};
 }
 
+// Asio's handler of a read that ends a coroutine's wait with our Result: a frame less than a
+// coroutine around Asio's own awaitable.
+template <class Handler>
+struct SocketConnection::ReadHandler {
+    void operator()(const error_code& code, std::size_t size) {
+        state->new_burst();
+        if (!code) {
+            state->maybe_readable = size == wanted;
+        }
+        Result<std::size_t> result = size;  // 0 at the end of input
+        if (code && code != asio::error::eof) {
+            result = fail(state->failure(code));
+        }
+        state.reset();
+        std::move(handler)(std::move(result));
+    }
+
+    // The executor, allocator and cancellation of the coroutine that waits.
+    using executor_type = asio::associated_executor_t<Handler>;
+    using allocator_type = asio::associated_allocator_t<Handler>;
+    using cancellation_slot_type = asio::associated_cancellation_slot_t<Handler>;
+
+    executor_type get_executor() const noexcept { return asio::get_associated_executor(handler); }
+
+    allocator_type get_allocator() const noexcept {
+        return asio::get_associated_allocator(handler);
+    }
+
+    cancellation_slot_type get_cancellation_slot() const noexcept {
+        return asio::get_associated_cancellation_slot(handler);
+    }
+
+    Handler handler;
+    std::shared_ptr<State> state;
+    std::size_t wanted;
+};
+
 Task<Result<std::size_t>> SocketConnection::read_some(std::span<char> into) {
+    if (state_->usable() && !state_->maybe_readable) {
+        return wait_and_read(into);
+    }
+    return read_at_once(into);
+}
+
+Task<Result<std::size_t>> SocketConnection::read_at_once(std::span<char> into) {
     const auto state = state_;
     if (!state->usable()) {
         co_return fail(state->failure({}));
     }
-    if (state->maybe_readable && state->take_from_burst(0)) {
+    if (state->take_from_burst(0)) {
         const ssize_t count = ::recv(state->number, into.data(), into.size(), MSG_DONTWAIT);
         if (count >= 0) {
             const auto size = static_cast<std::size_t>(count);
@@ -263,28 +315,59 @@ Task<Result<std::size_t>> SocketConnection::read_some(std::span<char> into) {
             co_return fail(socket_error(errno));
         }
     }
-    // Asio tries a recv itself before it waits, and reads at once when the socket becomes ready:
-    // cheaper than waiting for readiness (an epoll_ctl each time) and reading here.
-    const auto [code, size] =
-        co_await state->socket.async_read_some(asio::buffer(into.data(), into.size()), kAwait);
-    state->new_burst();
-    if (code == asio::error::eof) {
-        co_return std::size_t{0};
-    }
-    if (code) {
-        co_return fail(state->failure(code));
-    }
-    state->maybe_readable = size == into.size();
-    co_return size;
+    co_return co_await wait_and_read(into);
+}
+
+// Asio tries a recv itself before it waits, and reads at once when the socket becomes ready:
+// cheaper than waiting for readiness (an epoll_ctl each time) and reading here.
+Task<Result<std::size_t>> SocketConnection::wait_and_read(std::span<char> into) {
+    const auto start = [](auto handler, std::shared_ptr<State> state, std::span<char> to) {
+        auto& socket = state->socket;
+        using Handler = ReadHandler<decltype(handler)>;
+        socket.async_read_some(
+            asio::buffer(to.data(), to.size()),
+            Handler{std::move(handler), std::move(state), to.size()}
+        );
+    };
+    return asio::async_initiate<decltype(asio::use_awaitable), void(Result<std::size_t>)>(
+        start, asio::use_awaitable, state_, into
+    );
 }
 
 Task<Result<void>> SocketConnection::write_all(std::span<const std::string_view> pieces) {
+    return write_rest(pieces, 0);
+}
+
+// Not asked for its deadline: without a wait none can pass.
+Result<std::size_t> SocketConnection::write_now(std::span<const std::string_view> pieces) {
+    State& state = *state_;
+    if (state.closed) {
+        return fail(state.failure({}));
+    }
+    if (state.burst_is_over()) {
+        return std::size_t{0};  // write_rest gives the event loop its turn
+    }
+    const ssize_t count = send_pieces(state.number, pieces, 0);
+    if (count < 0) {
+        if (errno == EINTR || would_block(errno)) {
+            return std::size_t{0};
+        }
+        return fail(socket_error(errno));
+    }
+    const auto sent = static_cast<std::size_t>(count);
+    state.take_from_burst(sent);
+    return sent;
+}
+
+Task<Result<void>>
+SocketConnection::write_rest(std::span<const std::string_view> pieces, std::size_t written) {
     const auto state = state_;
     std::size_t left = 0;
     for (const std::string_view piece : pieces) {
         left += piece.size();
     }
-    std::size_t sent = 0;
+    std::size_t sent = written;
+    left -= std::min(left, sent);
     while (left > 0) {
         if (!state->usable()) {
             co_return fail(state->failure({}));

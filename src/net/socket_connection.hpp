@@ -28,6 +28,9 @@ public:
 
     Task<Result<std::size_t>> read_some(std::span<char> into) override;
     Task<Result<void>> write_all(std::span<const std::string_view> pieces) override;
+    Result<std::size_t> write_now(std::span<const std::string_view> pieces) override;
+    Task<Result<void>>
+    write_rest(std::span<const std::string_view> pieces, std::size_t written) override;
     void expire_at(TimePoint time) override;
     void watch_peer(std::move_only_function<void()> gone) override;
     void unwatch_peer() override;
@@ -38,6 +41,11 @@ public:
 
 private:
     struct State;
+    template <class Handler>
+    struct ReadHandler;
+    Task<Result<std::size_t>> read_at_once(std::span<char> into);
+    Task<Result<std::size_t>> wait_and_read(std::span<char> into);
+
     std::shared_ptr<State> state_;
 };
 

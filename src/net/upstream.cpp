@@ -33,7 +33,11 @@ UpstreamConnection::send(std::string_view head, std::string_view body, std::stri
     received_ = 0;
     sent_completely_ = false;
     const std::string_view first[] = {head, body.substr(0, kSliceBytes)};
-    auto sent = co_await connection_->write_all(first);
+    const auto now = connection_->write_now(first);
+    Result<void> sent = now ? Result<void>{} : propagate(now);
+    if (now && *now < first[0].size() + first[1].size()) {
+        sent = co_await connection_->write_rest(first, *now);
+    }
     body.remove_prefix(std::min(body.size(), kSliceBytes));
     while (sent && !body.empty()) {
         if (!connection_->idle_and_clean()) {
@@ -46,7 +50,7 @@ UpstreamConnection::send(std::string_view head, std::string_view body, std::stri
     sent_completely_ = sent.has_value();
     if (!sent && sent.error().code == ErrorCode::unavailable) {
         // It closed, perhaps after an answer that is still in our receive buffer.
-        const auto size = co_await fill();
+        const auto size = filled(co_await connection_->read_some(room()));
         if (size && *size > 0) {
             co_return Result<void>{};
         }
@@ -68,7 +72,7 @@ Task<Result<const ResponseHead*>> UpstreamConnection::read_head() {
         }
         if (*length == 0) {
             scanned = unread.size();
-            const auto size = co_await fill();
+            const auto size = filled(co_await connection_->read_some(room()));
             if (!size) {
                 co_return propagate(size);
             }
@@ -110,19 +114,11 @@ Task<Result<const ResponseHead*>> UpstreamConnection::read_head() {
 }
 
 Task<Result<std::string_view>> UpstreamConnection::read_body_some() {
-    NOVA_CHECK(body_.has_value());
-    while (!body_->done()) {
-        if (begin_ < end_) {
-            const auto data = take_buffered();
-            if (!data) {
-                co_return propagate(data);
-            }
-            if (!data->empty()) {
-                co_return *data;
-            }
-            continue;
+    while (true) {
+        if (auto buffered = buffered_body()) {
+            co_return *std::move(buffered);
         }
-        const auto size = co_await fill();
+        const auto size = filled(co_await connection_->read_some(room()));
         if (!size) {
             co_return propagate(size);
         }
@@ -136,7 +132,20 @@ Task<Result<std::string_view>> UpstreamConnection::read_body_some() {
             }
         }
     }
-    co_return std::string_view{};
+}
+
+std::optional<Result<std::string_view>> UpstreamConnection::buffered_body() {
+    NOVA_CHECK(body_.has_value());
+    while (!body_->done() && begin_ < end_) {
+        auto data = take_buffered();
+        if (!data || !data->empty()) {
+            return data;
+        }
+    }
+    if (body_->done()) {
+        return std::string_view{};
+    }
+    return std::nullopt;
 }
 
 // What came together leaves together: the data of all buffered chunks is moved over the chunk heads
@@ -184,8 +193,8 @@ bool UpstreamConnection::reusable() const {
     return sent_completely_ && body_done() && framing_.keep_alive && begin_ == end_;
 }
 
-// Appends to the unread bytes; 0 is the end of input.
-Task<Result<std::size_t>> UpstreamConnection::fill() {
+// Where the next bytes go, behind the unread ones.
+std::span<char> UpstreamConnection::room() {
     if (begin_ == end_) {
         begin_ = 0;
         end_ = 0;
@@ -204,14 +213,18 @@ Task<Result<std::size_t>> UpstreamConnection::fill() {
     if (end_ == buffer_.size()) {
         buffer_.resize(buffer_.size() * 2);  // a long head; find_head_end limits it
     }
-    auto size = co_await connection_->read_some({buffer_.data() + end_, buffer_.size() - end_});
+    return {buffer_.data() + end_, buffer_.size() - end_};
+}
+
+// What a read into the room gave; 0 is the end of input.
+Result<std::size_t> UpstreamConnection::filled(Result<std::size_t> size) {
     if (size) {
         end_ += *size;
         received_ += *size;
     } else {
         failed_ = true;
     }
-    co_return size;
+    return size;
 }
 
 struct UpstreamPool::Idle {
@@ -224,28 +237,36 @@ UpstreamPool::UpstreamPool(Clock& clock, TlsClient* tls, Limits limits)
 
 UpstreamPool::~UpstreamPool() = default;
 
-namespace {
-
-std::string key_of(const Endpoint& endpoint) {
-    return endpoint.tls ? "tls:" + endpoint.text() : endpoint.text();
+// Oldest in front: those past the limit go, the newest is the least likely to be stale.
+void UpstreamPool::drop_old(std::vector<Idle>& stack, TimePoint now) const {
+    const TimePoint oldest = now - limits_.idle_limit;
+    const auto young =
+        std::ranges::find_if(stack, [&](const Idle& idle) { return idle.since >= oldest; });
+    stack.erase(stack.begin(), young);
 }
 
-}  // namespace
+std::optional<UpstreamPool::Acquired> UpstreamPool::take_idle(const Endpoint& endpoint) {
+    const auto found = idle_.find(endpoint);
+    if (found == idle_.end()) {
+        return std::nullopt;
+    }
+    std::vector<Idle>& stack = found->second;
+    drop_old(stack, clock_.now());
+    while (!stack.empty()) {
+        Acquired acquired{.connection = std::move(stack.back().connection), .reused = true};
+        stack.pop_back();
+        if (acquired.connection->connection().idle_and_clean()) {
+            return acquired;
+        }
+    }
+    return std::nullopt;
+}
 
 Task<Result<UpstreamPool::Acquired>>
 UpstreamPool::acquire(Endpoint endpoint, Deadline deadline, Freshness freshness) {
-    const auto found = idle_.find(key_of(endpoint));
-    if (found != idle_.end() && freshness == Freshness::any) {
-        const TimePoint oldest = clock_.now() - limits_.idle_limit;
-        std::vector<Idle>& stack = found->second;
-        // Oldest in front: those past the limit go, the newest is the least likely to be stale.
-        std::erase_if(stack, [&](const Idle& idle) { return idle.since < oldest; });
-        while (!stack.empty()) {
-            Acquired acquired{.connection = std::move(stack.back().connection), .reused = true};
-            stack.pop_back();
-            if (acquired.connection->connection().idle_and_clean()) {
-                co_return acquired;
-            }
+    if (freshness == Freshness::any) {
+        if (auto idle = take_idle(endpoint)) {
+            co_return *std::move(idle);
         }
     }
     auto connection = co_await dial(std::move(endpoint), clock_, deadline, tls_);
@@ -265,9 +286,9 @@ void UpstreamPool::release(
         return;
     }
     connection->connection().expire_at(TimePoint::max());
-    std::vector<Idle>& stack = idle_[key_of(endpoint)];
+    std::vector<Idle>& stack = idle_[endpoint];
     const TimePoint now = clock_.now();
-    std::erase_if(stack, [&](const Idle& idle) { return idle.since < now - limits_.idle_limit; });
+    drop_old(stack, now);
     if (stack.size() >= limits_.max_idle) {
         stack.erase(stack.begin());
     }
@@ -275,7 +296,7 @@ void UpstreamPool::release(
 }
 
 void UpstreamPool::forget(const Endpoint& endpoint) {
-    idle_.erase(key_of(endpoint));
+    idle_.erase(endpoint);
 }
 
 std::size_t UpstreamPool::idle() const {

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -29,6 +30,9 @@ public:
     Task<Result<const ResponseHead*>> read_head();
     // The next bytes of the body, empty at its end; the view is valid until the next call.
     Task<Result<std::string_view>> read_body_some();
+    // The same without a wait: what has come already, or that the body is at its end. Empty when
+    // read_body_some has to wait for more.
+    std::optional<Result<std::string_view>> buffered_body();
     bool body_done() const;
 
     // Bytes received of the current answer, head included: 0 means it may be retried elsewhere.
@@ -41,7 +45,8 @@ public:
     void close() { connection_->close(); }
 
 private:
-    Task<Result<std::size_t>> fill();
+    std::span<char> room();
+    Result<std::size_t> filled(Result<std::size_t> size);
     Result<std::string_view> take_buffered();
 
     std::unique_ptr<Connection> connection_;
@@ -80,6 +85,8 @@ public:
         bool reused = false;  // a failure before the first byte of an answer may be stale
     };
     enum class Freshness { any, fresh };
+    // An idle connection that is clean; empty when there is none.
+    std::optional<Acquired> take_idle(const Endpoint& endpoint);
     Task<Result<Acquired>> acquire(Endpoint endpoint, Deadline deadline, Freshness freshness);
     // Keeps it when reusable and clean, else closes it.
     void release(const Endpoint& endpoint, std::unique_ptr<UpstreamConnection> connection);
@@ -89,10 +96,19 @@ public:
 
 private:
     struct Idle;
+
+    struct EndpointHash {
+        std::size_t operator()(const Endpoint& endpoint) const {
+            return std::hash<std::string>{}(endpoint.host) + endpoint.port;
+        }
+    };
+
+    void drop_old(std::vector<Idle>& stack, TimePoint now) const;
+
     Clock& clock_;
     TlsClient* tls_;
     Limits limits_;
-    std::unordered_map<std::string, std::vector<Idle>> idle_;
+    std::unordered_map<Endpoint, std::vector<Idle>, EndpointHash> idle_;
 };
 
 }  // namespace nova::net

@@ -41,6 +41,8 @@ Json error_object(const lifecycle::OperationError& error) {
     Json out{{"code", error.code}, {"detail", error.detail}};
     put_text(out, "remedy", error.remedy);
     put_text(out, "log_excerpt", error.log_excerpt);
+    put_text(out, "failure", error.failure);
+    put_text(out, "confidence", error.confidence);
     return out;
 }
 
@@ -178,6 +180,7 @@ std::string render_error(const Error& error) {
 
 Json backend_json(const BackendStatus& status) {
     Json out{
+        {"slot", status.slot.value},
         {"backend", status.backend},
         {"state", lifecycle::word(status.phase)},
         {"phase", lifecycle::name(status.phase)},
@@ -202,10 +205,14 @@ Json backend_json(const BackendStatus& status) {
     return out;
 }
 
-Json engines_json(const std::vector<EngineStatus>& engines, const BackendStatus& status) {
+Json engines_json(
+    const std::vector<EngineStatus>& engines, const std::vector<BackendStatus>& statuses
+) {
     Json rows = Json::array();
     for (const EngineStatus& engine : engines) {
-        const bool active = status.backend == engine.backend && status.instance.has_value();
+        const bool active = std::ranges::any_of(statuses, [&](const BackendStatus& status) {
+            return status.backend == engine.backend && status.instance.has_value();
+        });
         Json row{
             {"backend", engine.backend},     {"title", engine.title},
             {"installed", engine.installed}, {"running", active},
@@ -228,6 +235,7 @@ Json operation_json(const lifecycle::Operation& operation) {
     put_text(cancel, "effect", operation.cancel_effect);
     Json out{
         {"id", operation.id.value},
+        {"slot", operation.slot.value},
         {"kind", operation.kind},
         {"target", operation.target},
         {"actor", operation.actor},
@@ -255,8 +263,8 @@ Json accepted_json(const std::string& backend, const lifecycle::Accepted& accept
 }
 
 Result<StartRequest> start_request_from(std::string_view body) {
-    constexpr std::array<std::string_view, 6> kKnown{"model",       "options", "url",
-                                                     "auth_header", "runtime", "strategy"};
+    constexpr std::array<std::string_view, 7> kKnown{"model",   "options",  "url", "auth_header",
+                                                     "runtime", "strategy", "slot"};
     const auto value = object_from(body, kKnown);
     if (!value) {
         return propagate(value);
@@ -267,7 +275,8 @@ Result<StartRequest> start_request_from(std::string_view body) {
     request.url = reader.text("url").value_or("");
     request.auth_header = reader.text("auth_header").value_or("");
     request.runtime = reader.text("runtime").value_or("auto");
-    const std::string strategy = reader.text("strategy").value_or("auto");
+    request.slot = reader.text("slot").value_or("");
+    const auto strategy = reader.text("strategy");
     auto options = options_from(reader.object("options"));
     if (reader.error()) {
         return fail(*reader.error());
@@ -281,25 +290,44 @@ Result<StartRequest> start_request_from(std::string_view body) {
             ErrorCode::invalid_argument, "body.runtime must be auto, process, docker or external."
         );
     }
-    if (strategy != "auto") {
-        return fail(ErrorCode::unsupported, "body.strategy must be auto: nova chooses itself.");
+    request.strategy = strategy ? lifecycle::strategy_from(*strategy) : std::nullopt;
+    if (strategy && !request.strategy) {
+        return fail(
+            ErrorCode::invalid_argument, "body.strategy must be auto, drain or blue-green."
+        );
     }
     request.options = std::move(*options);
     return request;
 }
 
-Result<std::string> switch_model_from(std::string_view body) {
-    constexpr std::array<std::string_view, 1> kKnown{"model"};
+Result<SwitchRequest> switch_model_from(std::string_view body) {
+    constexpr std::array<std::string_view, 2> kKnown{"model", "slot"};
     const auto value = object_from(body, kKnown);
     if (!value) {
         return propagate(value);
     }
     JsonReader reader{*value, "body"};
-    std::string model = reader.required_text("model");
+    SwitchRequest request{
+        .model = reader.required_text("model"), .slot = reader.text("slot").value_or("")
+    };
     if (reader.error()) {
         return fail(*reader.error());
     }
-    return model;
+    return request;
+}
+
+Result<std::string> stop_request_from(std::string_view body) {
+    constexpr std::array<std::string_view, 1> kKnown{"slot"};
+    const auto value = object_from(body, kKnown);
+    if (!value) {
+        return propagate(value);
+    }
+    JsonReader reader{*value, "body"};
+    std::string slot = reader.text("slot").value_or("");
+    if (reader.error()) {
+        return fail(*reader.error());
+    }
+    return slot;
 }
 
 Result<BackendSpec>

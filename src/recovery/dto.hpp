@@ -30,7 +30,10 @@ struct EngineStatus {
 std::string render_error(const Error& error);
 
 Json backend_json(const lifecycle::BackendStatus& status);
-Json engines_json(const std::vector<EngineStatus>& engines, const lifecycle::BackendStatus& status);
+// statuses: one per slot.
+Json engines_json(
+    const std::vector<EngineStatus>& engines, const std::vector<lifecycle::BackendStatus>& statuses
+);
 Json operation_json(const lifecycle::Operation& operation);
 Json accepted_json(const std::string& backend, const lifecycle::Accepted& accepted);
 
@@ -41,12 +44,22 @@ struct StartRequest {
     std::string url;
     std::string auth_header;  // "VALUE" for Authorization, or "Name: VALUE"
     std::string runtime = "auto";
+    std::optional<lifecycle::Strategy> strategy{};  // empty: the setting's
+    std::string slot;
 };
 
 // An empty body is an empty request. Errors: invalid_argument, naming the key.
 Result<StartRequest> start_request_from(std::string_view body);
+
+struct SwitchRequest {
+    std::string model;
+    std::string slot;
+};
+
 // Body of POST …/switch-model. Error: invalid_argument.
-Result<std::string> switch_model_from(std::string_view body);
+Result<SwitchRequest> switch_model_from(std::string_view body);
+// Body of POST …/stop: the slot, or empty. Error: invalid_argument.
+Result<std::string> stop_request_from(std::string_view body);
 
 // What was asked for as a wish. last: what was wanted or ran before, of whatever engine; gives the
 // model when the request names none. Error: unprocessable, saying what is missing.

@@ -68,6 +68,14 @@ TEST(StartRequest, NamesTheKeyThatIsWrong) {
     }
 }
 
+TEST(StartRequest, TakesAStrategyAndLeavesItOpenWhenNoneIsNamed) {
+    EXPECT_FALSE(start_request_from(R"({"model":"m"})")->strategy);
+    EXPECT_EQ(
+        start_request_from(R"({"strategy":"blue-green"})")->strategy,
+        lifecycle::Strategy::blue_green
+    );
+}
+
 TEST(StartRequest, TakesNumbersAndBooleansAsWritten) {
     const auto request =
         start_request_from(R"({"model":"m","options":{"context":4096,"embeddings":true,"a":"b"}})");

@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "lifecycle/slots.hpp"
 #include "recovery/log_stream.hpp"
 
 namespace nova::recovery {
@@ -92,16 +93,57 @@ Task<Result<std::string>> known_engine(Exchange& exchange, RecoveryParts& parts)
     });
 }
 
-Task<void>
-set_desired(Exchange& exchange, RecoveryParts& parts, std::optional<engine::BackendSpec> spec) {
+// The slot of that name; an empty name is the local slot's.
+Result<lifecycle::BackendControl*> slot_of(RecoveryParts& parts, std::string_view name) {
+    if (name.empty() || name == lifecycle::kLocalSlot) {
+        return &parts.backend;
+    }
+    if (name == lifecycle::kEmbedSlot && parts.embed != nullptr) {
+        return parts.embed;
+    }
+    return fail(Error{
+        .code = ErrorCode::not_found,
+        .message = fmt::format("There is no slot called \"{}\".", name),
+        .word = "slot_not_found",
+        .remedy = fmt::format("Slots: {}.", fmt::join(lifecycle::kSlots, ", "))
+    });
+}
+
+// As the query says it.
+Result<lifecycle::BackendControl*> asked_slot(const Exchange& exchange, RecoveryParts& parts) {
+    return slot_of(parts, net::query_parameter(exchange.request().query(), "slot").second);
+}
+
+std::vector<lifecycle::BackendControl*> slots_of(RecoveryParts& parts) {
+    std::vector<lifecycle::BackendControl*> slots{&parts.backend};
+    if (parts.embed != nullptr) {
+        slots.push_back(parts.embed);
+    }
+    return slots;
+}
+
+Json slots_json(RecoveryParts& parts) {
+    Json rows = Json::array();
+    for (const lifecycle::BackendControl* slot : slots_of(parts)) {
+        rows.push_back(backend_json(slot->status()));
+    }
+    return rows;
+}
+
+Task<void> set_desired(
+    Exchange& exchange, lifecycle::BackendControl& slot, std::optional<engine::BackendSpec> spec,
+    std::optional<lifecycle::Strategy> strategy = {}
+) {
     const std::string backend = spec ? spec->engine.value : "none";
-    lifecycle::Wish wish{.spec = std::move(spec), .actor = actor_of(exchange)};
-    auto accepted = co_await parts.backend.set_desired(std::move(wish));
+    lifecycle::Wish wish{
+        .spec = std::move(spec), .actor = actor_of(exchange), .strategy = strategy
+    };
+    auto accepted = co_await slot.set_desired(std::move(wish));
     if (!accepted) {
         co_return co_await refuse(exchange, accepted.error());
     }
     // Whoever waits for it must not be told the outcome of an operation that ended long ago.
-    if (accepted->already && parts.backend.status().operation != accepted->operation) {
+    if (accepted->already && slot.status().operation != accepted->operation) {
         accepted->operation = {};
     }
     const Json body = accepted_json(backend, *accepted);
@@ -111,12 +153,24 @@ set_desired(Exchange& exchange, RecoveryParts& parts, std::optional<engine::Back
 // ---- GET
 
 Task<void> get_backend(Exchange& exchange, RecoveryParts& parts) {
-    co_await answer_json(exchange, 200, backend_json(parts.backend.status()));
+    const auto slot = asked_slot(exchange, parts);
+    if (!slot) {
+        co_return co_await refuse(exchange, slot.error());
+    }
+    co_await answer_json(exchange, 200, backend_json((*slot)->status()));
+}
+
+Task<void> get_slots(Exchange& exchange, RecoveryParts& parts) {
+    co_await answer_json(exchange, 200, Json{{"slots", slots_json(parts)}});
 }
 
 Task<void> get_backends(Exchange& exchange, RecoveryParts& parts) {
     const auto engines = co_await parts.engines();
-    co_await answer_json(exchange, 200, engines_json(engines, parts.backend.status()));
+    std::vector<lifecycle::BackendStatus> statuses;
+    for (const lifecycle::BackendControl* slot : slots_of(parts)) {
+        statuses.push_back(slot->status());
+    }
+    co_await answer_json(exchange, 200, engines_json(engines, statuses));
 }
 
 Task<void> get_operations(Exchange& exchange, RecoveryParts& parts) {
@@ -124,7 +178,13 @@ Task<void> get_operations(Exchange& exchange, RecoveryParts& parts) {
     if (!limit) {
         co_return co_await refuse(exchange, limit.error());
     }
-    const auto rows = co_await parts.store.operations(static_cast<std::size_t>(*limit));
+    const auto [narrowed, slot] = net::query_parameter(exchange.request().query(), "slot");
+    if (const auto known = slot_of(parts, slot); !known) {
+        co_return co_await refuse(exchange, known.error());
+    }
+    // The store does not know of slots: those of one are picked from all that may be listed.
+    const auto rows =
+        co_await parts.store.operations(static_cast<std::size_t>(narrowed ? kMaxListed : *limit));
     if (!rows) {
         co_return co_await refuse(exchange, rows.error());
     }
@@ -132,7 +192,10 @@ Task<void> get_operations(Exchange& exchange, RecoveryParts& parts) {
     for (const store::OperationRow& row : *rows) {
         const auto value = parse_json(row.json, "The stored operation");
         const auto operation = value ? lifecycle::operation_from(*value) : propagate(value);
-        if (operation) {  // one unreadable row of an older nova must not hide the others
+        // One unreadable row of an older nova must not hide the others.
+        const bool shown = operation && (!narrowed || operation->slot.value == slot) &&
+                           list.size() < static_cast<std::size_t>(*limit);
+        if (shown) {
             list.push_back(operation_json(*operation));
         }
     }
@@ -167,6 +230,7 @@ Task<void> get_events(Exchange& exchange, RecoveryParts& parts) {
         {"version", parts.version},
         {"time", rfc3339(parts.clock.wall_now())},
         {"backend", backend_json(parts.backend.status())},
+        {"slots", slots_json(parts)},
     };
     EventSource source{parts.store, parts.feed, parts.clock, parts.event_limits};
     co_await stream_events(exchange, source, hello.dump());
@@ -178,11 +242,15 @@ Task<void> get_logs(Exchange& exchange, RecoveryParts& parts) {
     if (!tail || !follow) {
         co_return co_await refuse(exchange, tail ? follow.error() : tail.error());
     }
+    const auto slot = asked_slot(exchange, parts);
+    if (!slot) {
+        co_return co_await refuse(exchange, slot.error());
+    }
     const auto lines = static_cast<std::size_t>(*tail);
     if (net::query_parameter(exchange.request().query(), "follow").first) {
-        co_return co_await follow_log(exchange, parts.backend, parts.clock, lines);
+        co_return co_await follow_log(exchange, **slot, parts.clock, lines);
     }
-    const auto text = co_await parts.backend.log_tail(lines);
+    const auto text = co_await (*slot)->log_tail(lines);
     if (!text) {
         co_return co_await refuse(exchange, text.error());
     }
@@ -218,14 +286,15 @@ Task<void> post_start(Exchange& exchange, RecoveryParts& parts) {
     }
     const auto body = co_await exchange.read_body(kMaxBody);
     const auto request = body ? start_request_from(*body) : propagate(body);
-    if (!request) {
-        co_return co_await refuse(exchange, request.error());
+    const auto slot = request ? slot_of(parts, request->slot) : propagate(request);
+    if (!slot) {
+        co_return co_await refuse(exchange, slot.error());
     }
-    auto spec = wish_from(*engine, *request, parts.backend.status());
+    auto spec = wish_from(*engine, *request, (*slot)->status());
     if (!spec) {
         co_return co_await refuse(exchange, spec.error());
     }
-    co_await set_desired(exchange, parts, std::move(*spec));
+    co_await set_desired(exchange, **slot, std::move(*spec), request->strategy);
 }
 
 Task<void> post_switch_model(Exchange& exchange, RecoveryParts& parts) {
@@ -234,30 +303,48 @@ Task<void> post_switch_model(Exchange& exchange, RecoveryParts& parts) {
         co_return co_await refuse(exchange, engine.error());
     }
     const auto body = co_await exchange.read_body(kMaxBody);
-    const auto model = body ? switch_model_from(*body) : propagate(body);
-    if (!model) {
-        co_return co_await refuse(exchange, model.error());
+    const auto asked = body ? switch_model_from(*body) : propagate(body);
+    const auto slot = asked ? slot_of(parts, asked->slot) : propagate(asked);
+    if (!slot) {
+        co_return co_await refuse(exchange, slot.error());
     }
-    auto spec = wish_from(*engine, StartRequest{}, parts.backend.status());
+    auto spec = wish_from(*engine, StartRequest{}, (*slot)->status());
     if (!spec) {  // never ran here: the model alone is the wish
         StartRequest request;
-        request.model = *model;
-        spec = wish_from(*engine, request, parts.backend.status());
+        request.model = asked->model;
+        spec = wish_from(*engine, request, (*slot)->status());
     }
     if (!spec) {
         co_return co_await refuse(exchange, spec.error());
     }
-    spec->model = ModelId{*model};
-    co_await set_desired(exchange, parts, std::move(*spec));
+    spec->model = ModelId{asked->model};
+    co_await set_desired(exchange, **slot, std::move(*spec));
 }
 
 Task<void> post_stop(Exchange& exchange, RecoveryParts& parts) {
-    co_await set_desired(exchange, parts, std::nullopt);
+    const auto body = co_await exchange.read_body(kMaxBody);
+    const auto name = body ? stop_request_from(*body) : propagate(body);
+    const auto slot = name ? slot_of(parts, *name) : propagate(name);
+    if (!slot) {
+        co_return co_await refuse(exchange, slot.error());
+    }
+    co_await set_desired(exchange, **slot, std::nullopt);
+}
+
+// The slot whose operation runs under that id; the local one says what is wrong with any other.
+lifecycle::BackendControl& owner_of(RecoveryParts& parts, const std::string& operation) {
+    for (lifecycle::BackendControl* slot : slots_of(parts)) {
+        const auto running = slot->status().operation;
+        if (running && running->value == operation) {
+            return *slot;
+        }
+    }
+    return parts.backend;
 }
 
 Task<void> delete_operation(Exchange& exchange, RecoveryParts& parts) {
     const std::string id{exchange.parameter("id")};
-    const auto cancelled = co_await parts.backend.cancel(OperationId{id});
+    const auto cancelled = co_await owner_of(parts, id).cancel(OperationId{id});
     if (!cancelled) {
         co_return co_await refuse(exchange, cancelled.error());
     }
@@ -277,8 +364,9 @@ struct Row {
     Body body;
 };
 
-constexpr std::array<Row, 15> kRows{{
+constexpr std::array<Row, 16> kRows{{
     {"GET", "/inference/backend", get_backend},
+    {"GET", "/inference/slots", get_slots},
     {"GET", "/inference/backends", get_backends},
     {"POST", "/inference/backend/stop", post_stop},
     {"POST", "/inference/backend/{backend}/start", post_start},

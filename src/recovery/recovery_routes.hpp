@@ -39,6 +39,7 @@ struct RecoveryParts {
     std::function<Readiness()> readiness;  // decisions.md 2.25: can some route answer
     std::string version;
     EventStreamLimits event_limits{};
+    lifecycle::BackendControl* embed = nullptr;  // the slot beside backend's; empty: there is none
 };
 
 // Registers everything under both bases of contract.md 2. parts must outlive the table.

@@ -62,6 +62,7 @@ protected:
     store::MemoryStore store_;
     lifecycle::EventFeed feed_;
     FakeBackend backend_;
+    FakeBackend embed_;
     AdminAuth auth_{Secret{std::string{kSecret}}, clock_};
     Readiness readiness_{.ready = false, .detail = "Nothing runs."};
     RecoveryParts parts_{
@@ -74,6 +75,8 @@ protected:
         .hardware = {hardware_text, hardware_text, hardware_text},
         .readiness = [this] { return readiness_; },
         .version = "0.1.0",
+        .event_limits = {},
+        .embed = &embed_,
     };
     net::RouteTable table_;
     std::vector<std::unique_ptr<FakeExchange>> exchanges_;
@@ -225,6 +228,9 @@ TEST_F(RecoveryRoutesTest, OperationsComeFromTheStore) {
     ASSERT_EQ(list["operations"].size(), 1U);
     EXPECT_EQ(list["operations"][0]["id"], "op9");
     EXPECT_EQ(json_of(call("GET", "/inference/operations/op9"))["kind"], "start");
+    EXPECT_EQ(json_of(call("GET", "/inference/operations?slot=local"))["operations"].size(), 1U);
+    EXPECT_TRUE(json_of(call("GET", "/inference/operations?slot=embed"))["operations"].empty());
+    EXPECT_EQ(call("GET", "/inference/operations?slot=x").status, 404);
     const auto& missing = call("GET", "/inference/operations/nope");
     EXPECT_EQ(missing.status, 404);
     EXPECT_EQ(json_of(missing)["code"], "operation_not_found");
@@ -254,6 +260,61 @@ TEST_F(RecoveryRoutesTest, EnginesAndHardwareAreTold) {
           {"GET", "/inference/hardware"}}) {
         EXPECT_EQ(call(method, path).status, 200) << path;
     }
+}
+
+TEST_F(RecoveryRoutesTest, EveryBackendRouteTakesTheSlot) {
+    embed_.state.slot = SlotName{"embed"};
+    embed_.log = "of the other\n";
+    const auto& started =
+        call("POST", "/inference/backend/llamacpp/start", R"({"model":"/e.gguf","slot":"embed"})");
+    EXPECT_EQ(started.status, 202) << started.sent;
+    call("POST", "/inference/backend/llamacpp/switch-model", R"({"model":"/f","slot":"embed"})");
+    call("POST", "/inference/backend/stop", R"({"slot":"embed"})");
+    ASSERT_EQ(embed_.wishes.size(), 3U);
+    EXPECT_EQ(embed_.wishes[0].spec->model.value, "/e.gguf");
+    EXPECT_EQ(embed_.wishes[1].spec->model.value, "/f");
+    EXPECT_FALSE(embed_.wishes[2].spec);
+    EXPECT_TRUE(backend_.wishes.empty());
+    EXPECT_EQ(json_of(call("GET", "/inference/backend?slot=embed"))["slot"], "embed");
+    EXPECT_EQ(json_of(call("GET", "/inference/backend"))["slot"], "local");
+    EXPECT_EQ(call("GET", "/inference/backend/logs?slot=embed").sent, "of the other\n");
+    const Json slots = json_of(call("GET", "/inference/slots"))["slots"];
+    ASSERT_EQ(slots.size(), 2U);
+    EXPECT_EQ(slots[0]["slot"], "local");
+    EXPECT_EQ(slots[1]["slot"], "embed");
+    embed_.state.backend = "llamacpp";
+    embed_.state.instance.emplace();
+    EXPECT_EQ(json_of(call("GET", "/inference/backends"))["backends"][0]["running"], true);
+}
+
+TEST_F(RecoveryRoutesTest, AnUnknownSlotIs404) {
+    struct Row {
+        std::string method;
+        std::string path;
+        std::string body;
+    };
+
+    for (const Row& row :
+         {Row{"POST", "/inference/backend/llamacpp/start", R"({"model":"m","slot":"draft"})"},
+          Row{"POST", "/inference/backend/llamacpp/switch-model", R"({"model":"m","slot":"x"})"},
+          Row{"POST", "/inference/backend/stop", R"({"slot":"x"})"},
+          Row{"GET", "/inference/backend?slot=x", ""},
+          Row{"GET", "/inference/backend/logs?slot=x", ""}}) {
+        const auto& exchange = call(row.method, row.path, row.body);
+        EXPECT_EQ(exchange.status, 404) << row.path;
+        EXPECT_EQ(json_of(exchange)["code"], "slot_not_found") << row.path;
+        EXPECT_NE(json_of(exchange)["remedy"].get<std::string>().find("embed"), std::string::npos);
+    }
+    EXPECT_EQ(call("POST", "/inference/backend/stop", R"({"slots":"x"})").status, 400);
+    EXPECT_TRUE(backend_.wishes.empty());
+    EXPECT_TRUE(embed_.wishes.empty());
+}
+
+TEST_F(RecoveryRoutesTest, AnOperationIsCancelledWhereItRuns) {
+    embed_.state.operation = OperationId{"op7"};
+    EXPECT_EQ(call("DELETE", "/inference/operations/op7").status, 202);
+    EXPECT_EQ(embed_.cancelled, std::vector<std::string>{"op7"});
+    EXPECT_TRUE(backend_.cancelled.empty());
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <csignal>
 #include <cstring>
 #include <filesystem>
 #include <map>
@@ -20,6 +21,7 @@
 #include <unistd.h>
 
 #include "process/command.hpp"
+#include "process/oom_kill.hpp"
 #include "process/program_search.hpp"
 
 namespace nova::runtime {
@@ -74,10 +76,6 @@ process::ProcessFamily family_of(const InstanceHandle& handle) {
         .marker_key = std::string{kMarkerKey},
         .marker_value = handle.identity.marker()
     };
-}
-
-ExitStatus status_of(const process::Exit& exit) {
-    return {.code = exit.code, .signal = exit.signal};
 }
 
 // llama.cpp's release archives keep their libraries beside the program, without an RPATH.
@@ -291,6 +289,7 @@ Result<InstanceHandle> ProcessDriver::launch(const InstanceSpec& spec) {
     if (request.working_directory.empty()) {
         request.working_directory = std::filesystem::path{spec.log_path}.parent_path().string();
     }
+    const auto kills = process::oom_kills();
     const auto started = children_.start(request, spec.log_path);
     if (!started) {
         records_.remove(spec.identity);
@@ -299,8 +298,21 @@ Result<InstanceHandle> ProcessDriver::launch(const InstanceSpec& spec) {
     handle.pid = started->pid;
     handle.start_ticks = started->start_ticks;
     handle.boot_id = started->boot_id;
+    if (kills) {
+        kills_before_.insert_or_assign(handle.pid, *kills);
+    }
     ignore(records_.save(handle), "it runs; the intent and the marker are enough to find it again");
     return handle;
+}
+
+ExitStatus ProcessDriver::status_of(const InstanceHandle& handle, const process::Exit& exit) const {
+    const auto before = kills_before_.find(handle.pid);
+    const bool asked = exit.signal == SIGKILL && before != kills_before_.end();
+    return {
+        .code = exit.code,
+        .signal = exit.signal,
+        .out_of_memory = asked && process::killed_for_memory(handle.pid, before->second)
+    };
 }
 
 Task<Result<InstanceStatus>> ProcessDriver::inspect(InstanceHandle handle) {
@@ -308,12 +320,14 @@ Task<Result<InstanceStatus>> ProcessDriver::inspect(InstanceHandle handle) {
     if (!exit) {
         co_return InstanceStatus{.state = InstanceStatus::State::running, .exit = std::nullopt};
     }
-    co_return InstanceStatus{.state = InstanceStatus::State::gone, .exit = status_of(*exit)};
+    co_return InstanceStatus{
+        .state = InstanceStatus::State::gone, .exit = status_of(handle, *exit)
+    };
 }
 
 Task<Result<ExitStatus>> ProcessDriver::wait(InstanceHandle handle) {
     const process::Exit exit = co_await children_.wait(identity_of(handle));
-    co_return status_of(exit);
+    co_return status_of(handle, exit);
 }
 
 Task<Result<void>> ProcessDriver::stop(InstanceHandle handle, Force force) {

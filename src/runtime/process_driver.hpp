@@ -1,6 +1,7 @@
 // Engines that are programs on this machine: one process group, one log file, one free port each.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -49,12 +50,15 @@ private:
     // Of whoever lives of that instance.
     std::optional<std::int64_t> pid_of(const InstanceIdentity& identity) const;
     Result<InstanceHandle> launch(const InstanceSpec& spec);
+    ExitStatus status_of(const InstanceHandle& handle, const process::Exit& exit) const;
 
     Clock& clock_;
     ProcessDriverOptions options_;
     std::vector<std::string> search_;
     InstanceRecords records_;
     process::ChildProcesses children_;
+    // By pid: how often the kernel had killed for want of memory when the process was started.
+    std::map<std::int64_t, std::uint64_t> kills_before_;
 };
 
 }  // namespace nova::runtime

@@ -405,5 +405,34 @@ TEST_F(Native, RunsACommandBesideAnInstance) {
     EXPECT_TRUE(loop_.await(driver_.stop(handle, RuntimeDriver::Force::kill)));
 }
 
+TEST_F(Native, ASweepOfOneSlotNeverTakesTheOthersInstances) {
+    InstanceSpec chat = spec("echo chat; exec sleep 600");
+    InstanceSpec embed = spec("echo embed; exec sleep 600");
+    embed.identity.slot = {"embed"};
+    InstanceSpec stray = spec("exec sleep 600", 2);
+    const InstanceHandle local_one = start(chat);
+    const InstanceHandle embed_one = start(embed);
+    start(stray);
+    const auto of = [&](const char* slot) {
+        return loop_.await(driver_.list_owned({install_}, {slot}))
+            .value_or(std::vector<OwnedInstance>{});
+    };
+    ASSERT_EQ(of("local").size(), 2U);
+    ASSERT_EQ(of("embed").size(), 1U);
+    EXPECT_EQ(of("embed")[0].handle.pid, embed_one.pid);
+    for (const OwnedInstance& instance : of("local")) {
+        EXPECT_TRUE(
+            loop_.await(driver_.stop(instance.handle, RuntimeDriver::Force::kill)).has_value()
+        );
+    }
+    EXPECT_TRUE(of("local").empty());
+    ASSERT_EQ(of("embed").size(), 1U);
+    EXPECT_EQ(of("embed")[0].status.state, InstanceStatus::State::running);
+    EXPECT_EQ(::kill(static_cast<pid_t>(embed_one.pid), 0), 0);
+    EXPECT_NE(::kill(static_cast<pid_t>(local_one.pid), 0), 0);
+    EXPECT_TRUE(loop_.await(driver_.stop(embed_one, RuntimeDriver::Force::kill)).has_value());
+    EXPECT_FALSE(anybody_left());
+}
+
 }  // namespace
 }  // namespace nova::runtime

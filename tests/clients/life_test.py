@@ -135,7 +135,10 @@ def test_a_thousand_clients_leave_nothing_behind(fake):
     for run in range(20):  # pools and caches fill before the baseline is taken
         leave_in_mid_stream(nova.gateway, "fake-model", politely=run % 2 == 0)
     until(lambda: engine.stats()["active_generations"] == 0, what="the warm-up's end")
+    until(lambda: nova.inflight()["local_inflight"] == 0, 5, "the warm-up's leases")
     before = engine.stats()
+    idle = nova.inflight()
+    assert idle["active_relays"] == idle["waiting"] == 0
     base = descriptors(nova.process.pid)
     for run in range(FAKE_ABORTS):
         leave_in_mid_stream(nova.gateway, "fake-model", politely=run % 2 == 0)
@@ -143,7 +146,8 @@ def test_a_thousand_clients_leave_nothing_behind(fake):
     after = engine.stats()
     assert after["generations_total"] - before["generations_total"] == FAKE_ABORTS
     assert after["tokens_after_disconnect"] == 0
-    until(lambda: json.loads(nova.get("/health/inflight")[2])["local_inflight"] == 0, 5, "leases")
+    for count in ("local_inflight", "active_relays", "waiting"):
+        until(lambda name=count: nova.inflight()[name] == idle[name], 5, f"{count} at its baseline")
     until(lambda: engine.stats()["connections_open"] <= before["connections_open"] + 1, 5,
           "upstream connections at their baseline")
     until(lambda: descriptors(nova.process.pid) <= base, 10, "descriptors at their baseline")

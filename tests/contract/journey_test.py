@@ -57,6 +57,38 @@ def test_start_look_and_stop(api, nova, model):
     assert nova.chat() == 200
 
 
+def test_two_slots_side_by_side(api, nova, model, tmp_path):
+    other = tmp_path / "embedder.gguf"
+    other.write_bytes(model.read_bytes())
+    try:
+        api.start("llamacpp", model=str(model))
+        with EventStream(nova) as events:
+            _, _, hello = next(events)
+            assert [row["slot"] for row in hello["slots"]] == ["local", "embed"]
+            embedding = api.start("llamacpp", model=str(other), slot="embed")
+            seen = events.up_to(is_ready)
+        assert embedding["state"] == "succeeded" and embedding["slot"] == "embed"
+        assert {data["slot"] for kind, _, data in seen if kind in ("state", "operation")} == \
+            {"embed"}
+        local, embed = api.call("list_slots")[1]["slots"]
+        assert (local["state"], embed["state"]) == ("ready", "ready")
+        assert len(nova.engine_pids()) == 2
+        assert api.call("get_backend", query="?slot=embed")[1] == embed
+        assert api.call("get_logs", query="?slot=embed&tail=5")[0] == 200
+        rows = api.call("list_operations", query="?slot=embed")[1]["operations"]
+        assert rows[0]["id"] == embedding["id"] and {row["slot"] for row in rows} == {"embed"}
+        for name, body, query in (("get_backend", None, "?slot=x"), ("get_logs", None, "?slot=x"),
+                                  ("list_operations", None, "?slot=x"),
+                                  ("stop_backend", {"slot": "x"}, "")):
+            status, refused = api.call(name, body, query=query)
+            assert (status, refused["code"]) == (404, "slot_not_found"), name
+    finally:
+        _, accepted = api.call("stop_backend", {"slot": "embed"})
+        api.finished(accepted["operation"])
+    assert len(nova.engine_pids()) == 1
+    assert api.call("get_backend")[1]["state"] == "ready"
+
+
 def test_the_same_wish_twice(api, llama, model):
     llama.turn(load_bytes=1_000_000, stall_at_percent=50)
     status, first = api.call("start_backend", {"model": str(model)}, backend="llamacpp")
@@ -185,6 +217,7 @@ def test_switch_model(api, nova, model, tmp_path):
     status, accepted = api.call("switch_model", {"model": str(other)}, backend="llamacpp")
     assert status == 202
     assert api.finished(accepted["operation"])["state"] == "succeeded"
+    until(lambda: len(nova.engine_pids()) == 1, 30, "the old engine's end")
     argv = pathlib.Path(f"/proc/{nova.engine_pids()[0]}/cmdline").read_bytes().split(b"\0")
     assert str(other).encode() in argv and b"2048" in argv, "the options stay"
     assert nova.chat() == 200

@@ -9,6 +9,7 @@ from nova_fixture import request
 # A request for each operation: parameters, body, and the statuses it may have on an idle nova.
 REQUESTS = {
     "get_backend": ({}, None, {200}),
+    "list_slots": ({}, None, {200}),
     "list_backends": ({}, None, {200}),
     "start_backend": ({"backend": "llamacpp"}, {"model": "/nowhere/model.gguf", "options": 1},
                       {400, 422}),

@@ -189,7 +189,9 @@ def test_health_hangs_while_chat_answers():
         with pytest.raises(TimeoutError):
             engine.get("/health", timeout=0.3)
         assert engine.post("/v1/chat/completions", CHAT)[0] == 200
-        engine.turn()
+        assert engine.get("/metrics")[2] == b"llamacpp:tokens_predicted_total 16\n"
+        engine.turn(no_metrics=True)
+        assert engine.get("/metrics")[0] == 404
         assert engine.get("/health")[0] == 200
 
 

@@ -42,6 +42,7 @@ const Row kRows[] = {
     {"health_status", &Knobs::health_status},
     {"health_delay_ms", &Knobs::health_delay_ms},
     {"hang", &Knobs::hang},
+    {"no_metrics", &Knobs::no_metrics},
     {"tokens", &Knobs::tokens},
     {"tokens_per_s", &Knobs::tokens_per_s},
     {"chunk_bytes", &Knobs::chunk_bytes},

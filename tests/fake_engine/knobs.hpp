@@ -35,6 +35,7 @@ struct Knobs {
     long health_status = 0;
     long health_delay_ms = 0;
     bool hang = false;  // reads requests, answers none
+    bool no_metrics = false;
 
     // Generation.
     long tokens = 16;

@@ -204,6 +204,18 @@ bool serve_openai(Engine& engine, Connection& connection, const Request& request
     return true;
 }
 
+// The counters nova reads as evidence of work, in the words of the engine that is played.
+void respond_metrics(Engine& engine, Connection& connection) {
+    const std::string tokens = std::to_string(engine.stats().tokens_total);
+    const bool llama = engine.launch().surface == "llamacpp";
+    connection.respond(
+        200, "text/plain; version=0.0.4",
+        llama ? "llamacpp:tokens_predicted_total " + tokens + "\n"
+              : engine.launch().surface + ":generation_tokens_total{model_name=\"m\"} " + tokens +
+                    ".0\n"
+    );
+}
+
 bool serve_llamacpp(Engine& engine, Connection& connection, const Request& request) {
     if (request.path == "/slots") {
         respond_slots(engine, connection);
@@ -240,6 +252,10 @@ bool serve_surface(Engine& engine, Connection& connection, const Request& reques
                         request.path == "/health_generate";
     if (surface != "ollama" && health) {
         respond_health(engine, connection);
+        return true;
+    }
+    if (surface != "ollama" && request.path == "/metrics" && !engine.knobs()->no_metrics) {
+        respond_metrics(engine, connection);
         return true;
     }
     if (surface == "ollama" && serve_ollama(engine, connection, request)) {

@@ -1,9 +1,9 @@
 // Known answers of FIPS 180-4.
 #include <gtest/gtest.h>
 
-#include "lifecycle/sha256.hpp"
+#include "net/sha256.hpp"
 
-namespace nova::lifecycle {
+namespace nova::net {
 namespace {
 
 std::string of(std::string_view text, std::size_t step) {
@@ -28,4 +28,4 @@ TEST(Sha256, GivesTheKnownAnswersHoweverItIsFed) {
 }
 
 }  // namespace
-}  // namespace nova::lifecycle
+}  // namespace nova::net

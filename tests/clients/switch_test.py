@@ -1,0 +1,202 @@
+"""Ollama and llama.cpp take turns under fifty streaming clients, as somebody outside sees it."""
+import http.client
+import json
+import os
+import pathlib
+import statistics
+import threading
+import time
+
+from nova_fixture import LONG, Nova, engine_dir, model_path, request, until
+
+ROUNDS = 20 if LONG else 2
+CLIENTS = 50
+LONG_DRAIN_S = 300
+SHORT_DRAIN_S = 15
+POLL_S = 0.01
+GAP_LIMIT_S = 0.3
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+class Client:
+    """Streams one answer after the other and writes down how each one ended."""
+
+    def __init__(self, nova, model, **fields):
+        self.nova = nova
+        self.body = json.dumps({"model": model, "stream": True, "max_tokens": 4, **fields,
+                                "messages": [{"role": "user", "content": "Say hello."}]})
+        self.answers = []  # (kind, began, ended, detail)
+        self.began = None
+        self.over = threading.Event()
+        self.thread = threading.Thread(target=self._run)
+        self.thread.start()
+
+    def _once(self):
+        connection = http.client.HTTPConnection("127.0.0.1", self.nova.gateway,
+                                                timeout=2 * LONG_DRAIN_S)
+        try:
+            connection.request("POST", "/v1/chat/completions", self.body,
+                               {"Content-Type": "application/json"})
+            answer = connection.getresponse()
+            text = answer.read()
+        except (OSError, http.client.HTTPException) as error:
+            return "broken", repr(error)
+        finally:
+            connection.close()
+        if answer.status == 503:
+            return ("refused" if answer.getheader("Retry-After") else "no Retry-After"), text
+        if answer.status != 200:
+            return f"HTTP {answer.status}", text
+        if text.endswith(b"data: [DONE]\n\n") and b'"error"' not in text:
+            return "whole", b""
+        return ("cut" if b'data: {"error"' in text else "cut without its event"), text[-300:]
+
+    def _run(self):
+        while not self.over.is_set():
+            self.began = time.monotonic()
+            kind, detail = self._once()
+            self.answers.append((kind, self.began, time.monotonic(), detail))
+            if kind == "refused":
+                self.over.wait(0.2)
+
+    def leave(self):
+        self.over.set()
+        self.thread.join()
+
+
+class Outside:
+    """Looks every 10 ms: does the gateway say ready, and since when does an engine's model run."""
+
+    def __init__(self, nova):
+        self.nova = nova
+        self.ready = []  # (when, bool), changes only
+        self.engines = {}  # pid -> seconds from exec to its first good answer
+        self.over = threading.Event()
+        self.threads = [threading.Thread(target=self._gateway),
+                        threading.Thread(target=self._engines)]
+        for thread in self.threads:
+            thread.start()
+
+    def _gateway(self):
+        while not self.over.wait(POLL_S):
+            try:
+                now = request(self.nova.gateway, "GET", "/health/ready", timeout=5)[0] == 200
+            except OSError:
+                now = False
+            if not self.ready or self.ready[-1][1] != now:
+                self.ready.append((time.monotonic(), now))
+
+    def _engines(self):
+        while not self.over.wait(POLL_S):
+            for pid in self.nova.engine_pids():
+                if pid not in self.engines and answers(pid):
+                    self.engines[pid] = time.monotonic() - exec_time(pid)
+
+    def leave(self):
+        self.over.set()
+        for thread in self.threads:
+            thread.join()
+
+
+def exec_time(pid):
+    """When the process began, on the monotonic clock (both count from boot)."""
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    since_boot = int(fields[19]) / TICKS
+    return since_boot - (time.clock_gettime(time.CLOCK_BOOTTIME) - time.monotonic())
+
+
+def answers(pid):
+    """True when that engine would answer a chat right now: its model is in memory."""
+    try:
+        argv = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        environment = dict(e.split(b"=", 1) for e in pathlib.Path(
+            f"/proc/{pid}/environ").read_bytes().split(b"\0") if b"=" in e)
+        if b"serve" in argv and b"OLLAMA_HOST" in environment:
+            port = int(environment[b"OLLAMA_HOST"].rpartition(b":")[2])
+            status, _, body = request(port, "GET", "/api/ps", timeout=2)
+            return status == 200 and bool(json.loads(body)["models"])
+        if b"--port" in argv and b"--alias" in argv:
+            port = int(argv[argv.index(b"--port") + 1])
+            return request(port, "GET", "/health", timeout=2)[0] == 200
+    except (OSError, ValueError, http.client.HTTPException):
+        pass
+    return False
+
+
+def nova_with_both(folder, drain_s):
+    return Nova(folder, [engine_dir("llamacpp"), engine_dir("ollama")],
+                {"NOVA_DRAIN_S": str(drain_s)})
+
+
+def switch(nova, engine):
+    nova.cli("switch", engine, "--model", model_path(), "--strategy", "drain", "--wait",
+             timeout=2 * LONG_DRAIN_S)
+    row = json.loads(nova.cli("operations", "--json").stdout)["operations"][0]
+    assert row["state"] == "succeeded", row
+
+
+def gap_beyond(outside, clients, known):
+    """Seconds nobody was served after the old side had drained, less the new engine's own."""
+    (closed, _), (opened, _) = [change for change in outside.ready][-2:]
+    drained = max((a[2] for c in clients for a in c.answers
+                   if a[0] == "whole" and a[1] < closed and a[2] < opened), default=closed)
+    new = until(lambda: [p for p in outside.engines if p not in known], 10, "the new engine")
+    return opened - max(closed, drained) - outside.engines[new[0]]
+
+
+def test_taking_turns_cuts_nobody(tmp_path):
+    with nova_with_both(tmp_path / "data", LONG_DRAIN_S) as nova:
+        nova.start("ollama", "--model", model_path())  # uploads the file once
+        switch(nova, "llamacpp")
+        model = nova.model()
+        outside = Outside(nova)
+        clients = [Client(nova, model) for _ in range(CLIENTS)]
+        gaps = []
+        try:
+            for turn in range(ROUNDS):
+                served = sum(len(c.answers) for c in clients)
+                until(lambda n=served: sum(a[0] == "whole" for c in clients for a in c.answers)
+                      and sum(len(c.answers) for c in clients) >= n + CLIENTS, 300, "answers")
+                known = set(outside.engines)
+                switch(nova, "ollama" if turn % 2 == 0 else "llamacpp")
+                until(lambda: outside.ready[-1][1], 10, "ready, seen from outside")
+                gaps.append(gap_beyond(outside, clients, known))
+        finally:
+            for client in clients:
+                client.over.set()
+            for client in clients:
+                client.leave()
+            outside.leave()
+        kinds = {}
+        for client in clients:
+            for kind, *_ in client.answers:
+                kinds[kind] = kinds.get(kind, 0) + 1
+        print(f"{ROUNDS} rounds, answers: {kinds}; gap beyond the engine's own: "
+              f"median {statistics.median(gaps) * 1000:.0f} ms, worst {max(gaps) * 1000:.0f} ms")
+        assert set(kinds) <= {"whole", "refused"}, kinds
+        assert kinds["whole"] and kinds["refused"]
+        assert max(gaps) <= GAP_LIMIT_S, gaps
+
+
+def test_only_what_is_older_than_the_drain_is_cut(tmp_path):
+    with nova_with_both(tmp_path / "data", SHORT_DRAIN_S) as nova:
+        nova.start("llamacpp", "--model", model_path())
+        model = nova.model()
+        endless = [Client(nova, model, max_tokens=4000, ignore_eos=True) for _ in range(2)]
+        brief = [Client(nova, model) for _ in range(CLIENTS - 2)]
+        try:
+            until(lambda: sum(len(c.answers) for c in brief) >= CLIENTS, 300, "answers")
+            switch(nova, "ollama")
+        finally:
+            for client in endless + brief:
+                client.over.set()
+            for client in endless + brief:
+                client.leave()
+        ends = [answer for client in endless + brief for answer in client.answers]
+        cut = [answer for answer in ends if answer[0] == "cut"]
+        assert {answer[0] for answer in ends} <= {"whole", "refused", "cut"}, ends[:5]
+        assert cut, "no stream was longer than the drain"
+        for _, began, ended, detail in cut:
+            assert ended - began >= SHORT_DRAIN_S - 0.5, (ended - began, detail)
+        print(f"{len(cut)} of {len(ends)} answers cut, the youngest after "
+              f"{min(a[2] - a[1] for a in cut):.1f} s")
