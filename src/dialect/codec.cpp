@@ -1,4 +1,4 @@
-// The table of codecs.
+// The codecs there are.
 #include "dialect/codec.hpp"
 
 #include "core/result.hpp"
@@ -11,8 +11,6 @@ namespace {
 
 class OpenAiCodec final : public Codec {
 public:
-    Name name() const override { return Name::openai; }
-
     Result<ChatRequest> read_request(std::string_view body) const override {
         return openai::read_request(body);
     }
@@ -63,18 +61,9 @@ public:
 
 }  // namespace
 
-const Codec& codec(Name name) {
-    static const OpenAiCodec openai;
-    switch (name) {
-    case Name::openai:
-        return openai;
-    case Name::anthropic:
-    case Name::ollama_chat:
-    case Name::ollama_generate:
-    case Name::native:
-        break;
-    }
-    return openai;
+const Codec& openai_codec() {
+    static const OpenAiCodec codec;
+    return codec;
 }
 
 }  // namespace nova::dialect

@@ -16,16 +16,14 @@
 
 namespace nova::dialect {
 
-enum class Name : std::uint8_t { openai, anthropic, ollama_chat, ollama_generate, native };
-
 // What a provider wants that its dialect leaves open; from data/providers.json.
 struct WriteOptions {
-    std::string model{};                       // goes out instead of the request's
+    std::string model{};                     // goes out instead of the request's
     bool max_completion_tokens = false;      // OpenAI's newer word (trap 59)
     bool include_usage = true;               // ask for usage of a stream
     std::int64_t default_max_tokens = 4096;  // where the dialect demands one (Anthropic)
     bool send_reasoning = false;             // replay reasoning_content (trap 62)
-    std::vector<std::string> unsupported{};    // members to leave out, by OpenAI's name
+    std::vector<std::string> unsupported{};  // members to leave out, by OpenAI's name
     // Merged below what the request says (trap 90): OpenAI's names.
     std::vector<std::pair<std::string, RawJson>> defaults{};
 };
@@ -63,7 +61,6 @@ public:
 class Codec {
 public:
     virtual ~Codec() = default;
-    virtual Name name() const = 0;
     // Errors: invalid_argument in one sentence that names the member (HTTP 400).
     virtual Result<ChatRequest> read_request(std::string_view body) const = 0;
     // Error unprocessable: something the dialect cannot say and that must not be dropped silently
@@ -87,7 +84,7 @@ public:
     write_embed_answer(const EmbedAnswer& answer, const EmbedRequest& request) const = 0;
 };
 
-// Static; lives as long as the program.
-const Codec& codec(Name name);
+// Lives as long as the program.
+const Codec& openai_codec();
 
 }  // namespace nova::dialect

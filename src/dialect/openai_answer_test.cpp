@@ -23,7 +23,8 @@ std::string read(std::string_view bytes, bool stream = true, std::uint64_t seed 
 }
 
 constexpr std::string_view kRole =
-    R"({"id":"c1","created":7,"model":"m","choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}],"usage":null})";
+    R"({"id":"c1","created":7,"model":"m","choices":[{"index":0,"delta":{"role":"assistant",)"
+    R"("content":""},"finish_reason":null}],"usage":null})";
 constexpr std::string_view kStop = R"({"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]})";
 
 TEST(OpenAiReader, ReadsAStreamWhateverItsPieces) {
@@ -43,10 +44,14 @@ TEST(OpenAiReader, CountsToolCallsItsOwnWay) {
     EXPECT_EQ(
         read(stream_of(
             {kRole,
-             R"({"choices":[{"delta":{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":""}}]}}]})",
-             R"({"choices":[{"delta":{"tool_calls":[{"index":0,"function":{"arguments":"{\"x\""}}]}}]})",
-             R"({"choices":[{"delta":{"tool_calls":[{"index":0,"function":{"arguments":":1}"}}]}}]})",
-             R"({"choices":[{"delta":{"tool_calls":[{"index":0,"id":"b","function":{"name":"g","arguments":{"y":2}}}]}}]})",
+             R"({"choices":[{"delta":{"tool_calls":[{"index":0,"id":"a","function":{"name":"f",)"
+             R"("arguments":""}}]}}]})",
+             R"({"choices":[{"delta":{"tool_calls":[{"index":0,)"
+             R"("function":{"arguments":"{\"x\""}}]}}]})",
+             R"({"choices":[{"delta":{"tool_calls":[{"index":0,)"
+             R"("function":{"arguments":":1}"}}]}}]})",
+             R"({"choices":[{"delta":{"tool_calls":[{"index":0,"id":"b","function":{"name":"g",)"
+             R"("arguments":{"y":2}}}]}}]})",
              kStop}
         )),
         "begun(m) call(0 a f) args(0 {\"x\") args(0 :1}) call(1 b g) args(1 {\"y\":2}) "
@@ -57,7 +62,8 @@ TEST(OpenAiReader, CountsToolCallsItsOwnWay) {
 TEST(OpenAiReader, MakesUpIdsWhereThereAreNone) {
     EXPECT_EQ(
         read(stream_of(
-            {R"({"choices":[{"delta":{"tool_calls":[{"function":{"name":"f","arguments":"{}"}},{"function":{"name":"g","arguments":"{}"}}]}}]})",
+            {R"({"choices":[{"delta":{"tool_calls":[{"function":{"name":"f","arguments":"{}"}},)"
+             R"({"function":{"name":"g","arguments":"{}"}}]}}]})",
              R"({"choices":[{"delta":{},"finish_reason":"length"}]})"}
         )),
         "begun() call(0 call_0 f) args(0 {}) call(1 call_1 g) args(1 {}) finished(length)"
@@ -109,7 +115,10 @@ TEST(OpenAiReader, LivesWithNullsAndHeartbeats) {
 TEST(OpenAiReader, ReadsAWholeAnswer) {
     EXPECT_EQ(
         read(
-            R"({"id":"c","model":"m","choices":[{"message":{"role":"assistant","content":null,"tool_calls":[{"id":"t","type":"function","function":{"name":"f","arguments":"{}"}}]},"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":4}})",
+            R"({"id":"c","model":"m","choices":[{"message":{"role":"assistant","content":null,)"
+            R"("tool_calls":[{"id":"t","type":"function","function":{"name":"f",)"
+            R"("arguments":"{}"}}]},"finish_reason":"stop"}],"usage":{"prompt_tokens":3,)"
+            R"("completion_tokens":4}})",
             false
         ),
         "begun(m) call(0 t f) args(0 {}) finished(tool_calls) usage(3/4)"

@@ -43,7 +43,8 @@ TEST(OpenAiRequest, WhatIsReadIsWritten) {
             "parameters":{"type":"object","properties":{"z":{},"a":{}}},"strict":true}}],
         "tool_choice":{"type":"function","function":{"name":"f"}},"parallel_tool_calls":false,
         "stream":false,"max_tokens":5,"temperature":0.5,"seed":9007199254740993,"stop":["a","b"],
-        "response_format":{"type":"json_schema","json_schema":{"name":"n","schema":{"type":"object"},
+        "response_format":{"type":"json_schema","json_schema":{"name":"n",
+            "schema":{"type":"object"},
             "strict":true}},"reasoning_effort":"low","user":"u","metadata":{"k":"v"},
         "service_tier":"flex","chat_template_kwargs":{"x":1}})";
     EXPECT_EQ(rewritten(kBody), J::parse(kBody));
@@ -69,7 +70,8 @@ TEST(OpenAiRequest, NullIsAsGoodAsMissing) {
 TEST(OpenAiRequest, ArgumentsComeInManyShapes) {
     const auto call = [](std::string_view arguments) {
         const std::string body =
-            R"({"model":"m","messages":[{"role":"assistant","tool_calls":[{"id":"c","function":{"name":"f","arguments":)" +
+            R"({"model":"m","messages":[{"role":"assistant","tool_calls":[{"id":"c",)"
+            R"("function":{"name":"f","arguments":)" +
             std::string{arguments} + "}}]}]}";
         return read(body).messages.at(0).tool_calls.at(0).arguments;
     };
