@@ -64,10 +64,6 @@ start(Clock& clock, const FetchRequest& request, TlsClient* tls) {
     co_return upstream;
 }
 
-}  // namespace
-
-namespace {
-
 std::string_view
 find_in(const std::vector<std::pair<std::string, std::string>>& headers, std::string_view name) {
     for (const auto& [key, value] : headers) {
@@ -107,30 +103,26 @@ Task<Result<OpenAnswer>> fetch_open(Clock& clock, FetchRequest request, TlsClien
 }
 
 Task<Result<FetchResponse>> fetch(Clock& clock, FetchRequest request, TlsClient* tls) {
-    auto upstream = co_await start(clock, request, tls);
-    if (!upstream) {
-        co_return propagate(upstream);
-    }
-    const auto head = co_await (*upstream)->read_head();
-    if (!head) {
-        co_return propagate(head, request.endpoint.text());
+    const Endpoint endpoint = request.endpoint;
+    const std::size_t body_limit = request.body_limit;
+    auto answer = co_await fetch_open(clock, std::move(request), tls);
+    if (!answer) {
+        co_return propagate(answer);
     }
     FetchResponse response;
-    response.status = (*head)->status;
-    for (const HeaderView& field : (*head)->headers) {
-        response.headers.emplace_back(field.name, field.value);
-    }
+    response.status = answer->status;
+    response.headers = std::move(answer->headers);
     while (true) {
-        const auto piece = co_await (*upstream)->read_body_some();
+        const auto piece = co_await answer->connection->read_body_some();
         if (!piece) {
-            co_return propagate(piece, request.endpoint.text());
+            co_return propagate(piece, endpoint.text());
         }
         if (piece->empty()) {
             co_return response;
         }
-        if (response.body.size() + piece->size() > request.body_limit) {
+        if (response.body.size() + piece->size() > body_limit) {
             co_return fail(
-                ErrorCode::too_large, "The answer of " + request.endpoint.text() + " is too large."
+                ErrorCode::too_large, "The answer of " + endpoint.text() + " is too large."
             );
         }
         response.body.append(*piece);
