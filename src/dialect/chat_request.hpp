@@ -74,6 +74,10 @@ struct ResponseFormat {
 struct ChatRequest {
     std::string model;
     std::vector<Message> messages;
+    // /v1/completions and /api/generate: text to go on with, not a conversation. messages then
+    // holds one user message, the prompt (and a system message before it where Ollama's has one).
+    bool completion = false;
+    std::string suffix;  // of a completion: what comes after the gap
     std::vector<Tool> tools;
     std::optional<ToolChoice> tool_choice;
     std::optional<bool> parallel_tool_calls;

@@ -66,4 +66,9 @@ const Codec& openai_codec() {
     return codec;
 }
 
+const Codec& codec_of(Dialect dialect) {
+    NOVA_CHECK(dialect == Dialect::openai);
+    return openai_codec();
+}
+
 }  // namespace nova::dialect

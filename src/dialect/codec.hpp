@@ -4,6 +4,7 @@
 //   client ◄──AnswerWriter── ChatEvent…  ◄──AnswerReader─── upstream
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
@@ -15,6 +16,10 @@
 #include "dialect/chat_request.hpp"
 
 namespace nova::dialect {
+
+// openai_text is /v1/completions; ollama_generate is /api/generate; nova is what the first Nova's
+// clients speak (/complete and /stream).
+enum class Dialect : std::uint8_t { openai, openai_text, anthropic, ollama, ollama_generate, nova };
 
 // What a provider wants that its dialect leaves open; from data/providers.json.
 struct WriteOptions {
@@ -84,7 +89,9 @@ public:
     write_embed_answer(const EmbedAnswer& answer, const EmbedRequest& request) const = 0;
 };
 
-// Lives as long as the program.
+// They live as long as the program.
 const Codec& openai_codec();
+
+const Codec& codec_of(Dialect dialect);
 
 }  // namespace nova::dialect

@@ -324,7 +324,7 @@ Task<void> follow(
     net::Exchange& exchange, WorkerState& worker, RoutePlan plan, std::string body,
     std::string_view api_path
 ) {
-    const std::shared_ptr<const Upstream> upstream = plan.attempts.front();
+    const std::shared_ptr<const Upstream> upstream = plan.attempts.front().upstream;
     const std::string head =
         upstream_request_head(*upstream, api_path, exchange.request(), body.size());
     Error error;
@@ -401,8 +401,8 @@ Task<void> relay(net::Exchange& exchange, WorkerState& worker, std::string_view 
         co_await refuse(exchange, worker, plan);
         co_return;
     }
-    if (!plan.ask_for.empty()) {
-        *body = with_model(std::move(*body), *peek, plan.ask_for);
+    if (const std::string& model = plan.attempts.front().model; !model.empty()) {
+        *body = with_model(std::move(*body), *peek, model);
     }
     co_await follow(exchange, worker, std::move(plan), std::move(*body), api_path);
 }

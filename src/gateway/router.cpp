@@ -96,7 +96,7 @@ bool Upstream::serves(std::string_view model) const {
 RoutePlan plan_route(const RoutingTable& table, std::string_view model) {
     RoutePlan plan;
     if (table.local && table.local->serves(model)) {
-        plan.attempts.push_back(table.local);
+        plan.attempts.push_back({.upstream = table.local});
         plan.reason = "local: serves the model";
         return plan;
     }
@@ -135,12 +135,12 @@ RoutePlan instead_of_local(const RoutingTable& table, std::string_view model) {
         plan.reason = "embed: not ready";
         return plan;
     }
-    plan.attempts.push_back(slot.local);
+    plan.attempts.push_back({.upstream = slot.local});
     plan.reason = fmt::format(
         "embed: {} makes no embeddings", table.local ? table.local->provider : table.wanted_provider
     );
     if (!slot.local->serves(model) && !slot.local->models.empty()) {
-        plan.ask_for = slot.local->models.front();
+        plan.attempts.front().model = slot.local->models.front();
     }
     return plan;
 }

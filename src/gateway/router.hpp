@@ -13,16 +13,22 @@
 
 namespace nova::gateway {
 
+// One provider to try.
+struct RouteStep {
+    std::shared_ptr<const Upstream> upstream;
+    std::string model{};  // what it is asked for; empty: as the client wrote it
+    std::string why{};    // one word or two for X-Nova-Route: "local", "fallback"
+};
+
 struct RoutePlan {
-    std::vector<std::shared_ptr<const Upstream>> attempts;  // empty exactly when refusal is set
-    std::string reason;                                     // for X-Nova-Route
+    std::vector<RouteStep> attempts;  // empty exactly when refusal is set
+    std::string reason;               // for X-Nova-Route
     std::optional<Error> refusal;
     // Goes into the refusal's body; set exactly when the model is on its way, so that waiting
     // helps.
     std::optional<Loading> loading;
     std::optional<SlotName> wake;      // parked: nobody brings it back until it is woken
     bool waited_as_preferred = false;  // Preference-Applied: wait
-    std::string ask_for;  // what the upstream is asked for instead; empty: as the client wrote it
 };
 
 // Errors in the plan: not_found (word model_not_found), unavailable (known, not ready).

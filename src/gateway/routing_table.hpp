@@ -6,15 +6,22 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/secret.hpp"
 #include "core/strong.hpp"
+#include "dialect/codec.hpp"
 #include "gateway/upstream_meter.hpp"
 
 namespace nova::gateway {
 
-// Somebody who answers requests. One value per instance: a restarted engine is a new upstream.
+// local: this machine's engine, or the server that `custom` names; cloud: a connection to it leaves
+// the house, and goes through leave_permit.hpp only.
+enum class Where : std::uint8_t { local, cloud };
+
+// Somebody who answers requests. One value per instance: a restarted engine is a new upstream; a
+// cloud's id is "cloud/PROVIDER".
 struct Upstream {
     UpstreamId id;
     std::string provider;  // "llamacpp", "ollama", "custom"
@@ -26,6 +33,14 @@ struct Upstream {
     bool models_known = true;                // false: every name is passed on
     std::shared_ptr<UpstreamMeters> meters;  // one per worker; empty: nobody wants to know
     bool embeds = true;                      // answers /v1/embeddings
+    Where where = Where::local;
+    dialect::Dialect speaks = dialect::Dialect::openai;  // openai, anthropic or ollama
+    // What it is asked for instead of a name that is not its own: client's name to its name, and
+    // where no row fits, default_model; empty: such a request cannot go there.
+    std::vector<std::pair<std::string, std::string>> aliases{};
+    std::string default_model{};
+    std::vector<std::pair<std::string, std::string>> headers{};  // sent with every request
+    dialect::WriteOptions options{};  // its quirks; model is set for each request
 
     bool serves(std::string_view model) const;
 };
@@ -37,8 +52,22 @@ struct Loading {
     std::optional<double> eta_s{};
 };
 
+// contract.md 6. What lies between: local_only opens no connection to a cloud, cloud_only none to
+// a local upstream.
+enum class Strategy : std::uint8_t { local_first, cloud_first, local_only, cloud_only };
+
+// A name that stands for another, of any provider or of the one that is named.
+struct Alias {
+    std::string name;
+    std::string provider;  // empty: whoever serves the model
+    std::string model;
+};
+
 struct RoutingTable {
     Epoch epoch;
+    Strategy strategy = Strategy::local_first;
+    std::vector<std::shared_ptr<const Upstream>> clouds{};  // configured, in the chain's order
+    std::vector<Alias> aliases{};
     std::shared_ptr<const Upstream> local;  // empty: traffic is closed
     SlotName slot{"local"};
     std::string wanted_provider = "none";
