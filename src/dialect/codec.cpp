@@ -67,7 +67,7 @@ const Codec& openai_codec() {
 }
 
 const Codec& codec_of(Dialect dialect) {
-    NOVA_CHECK(dialect == Dialect::openai);
+    NOVA_CHECK(dialect == Dialect::openai || dialect == Dialect::openai_text);
     return openai_codec();
 }
 
