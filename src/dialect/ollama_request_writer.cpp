@@ -287,10 +287,22 @@ std::optional<Tree> think_json(const ChatRequest& request, const ChatRequest& be
     return request.think_budget ? std::optional{Tree(true)} : std::nullopt;
 }
 
-Result<void> check(const ChatRequest& request) {
+// Ollama's own words in the mouth of another dialect's client (extra_body of OpenAI's libraries):
+// the most particular wish there is.
+Result<void> put_extra(Tree& out, const ChatRequest& request) {
     for (const auto& [key, value] : request.extra) {
         if (key == "n" && value != "1" && value != "null") {
             return fail(ErrorCode::unprocessable, "n: Ollama gives one answer to a request.");
+        }
+        Tree said = Tree::parse(value, nullptr, false);
+        if (key == "keep_alive" || key == "think") {
+            out[key] = std::move(said);
+        } else if (key == "num_ctx") {
+            out["options"][key] = std::move(said);
+        } else if (key == "options" && said.is_object()) {
+            for (auto& [option, wish] : said.items()) {
+                out["options"][option] = std::move(wish);
+            }
         }
     }
     return {};
@@ -302,9 +314,6 @@ Result<std::string> write_request(const ChatRequest& request, const WriteOptions
     const auto below = read_defaults(options);
     if (!below) {
         return propagate(below);
-    }
-    if (const auto checked = check(request); !checked) {
-        return propagate(checked);
     }
     Tree out = Tree::object();
     out["model"] = options.model.empty() ? request.model : options.model;
@@ -331,6 +340,9 @@ Result<std::string> write_request(const ChatRequest& request, const WriteOptions
         out["keep_alive"] = Tree::parse(*keep, nullptr, false);
     }
     put_options(out, request, *below, options);
+    if (const auto extra = put_extra(out, request); !extra) {
+        return propagate(extra);
+    }
     return raw_text(out);
 }
 

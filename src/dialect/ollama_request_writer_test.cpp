@@ -174,6 +174,18 @@ TEST(OllamaRequestWriter, ACompletionGoesToGenerate) {
     EXPECT_EQ(asked(*request)["suffix"], "z");
 }
 
+TEST(OllamaRequestWriter, ClientsMaySayOllamasOwnWords) {
+    const J body = asked(
+        hi(R"("temperature":0.5,"keep_alive":0,"think":true,"num_ctx":4096,)"
+           R"("options":{"num_gpu":1,"temperature":0.7},"service_tier":"flex")"),
+        {.defaults = {{"num_ctx", "2048"}}}
+    );
+    EXPECT_EQ(body["keep_alive"], 0);
+    EXPECT_EQ(body["think"], true);
+    EXPECT_EQ(body["options"], J({{"num_ctx", 4096}, {"temperature", 0.7}, {"num_gpu", 1}}));
+    EXPECT_FALSE(body.contains("service_tier"));
+}
+
 TEST(OllamaRequestWriter, ABudgetForThinkingTurnsItOn) {
     ChatRequest request = from_openai(kHi);
     request.think_budget = 1024;
