@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "gateway/chat_relay.hpp"
+#include "gateway/ollama_routes.hpp"
 
 namespace nova::gateway {
 namespace {
@@ -24,6 +25,14 @@ constexpr std::array kRelayRoutes{
     RelayRoute{"/v1/completions", Dialect::openai_text, Operation::completion},
     RelayRoute{"/v1/embeddings", Dialect::openai, Operation::embedding, Streaming::never},
     RelayRoute{"/v1/responses", Dialect::openai, Operation::responses},
+    RelayRoute{"/api/chat", Dialect::ollama, Operation::chat, Streaming::unless_refused},
+    RelayRoute{
+        "/api/generate", Dialect::ollama_generate, Operation::completion, Streaming::unless_refused
+    },
+    RelayRoute{"/api/embed", Dialect::ollama, Operation::embedding, Streaming::never},
+    RelayRoute{"/complete", Dialect::nova, Operation::chat, Streaming::never, true},
+    RelayRoute{"/stream", Dialect::nova, Operation::chat, Streaming::always, true},
+    RelayRoute{"/embed", Dialect::nova, Operation::embedding, Streaming::never, true},
 };
 
 nlohmann::json model_object(const std::string& id, const std::string& owner) {
@@ -143,6 +152,7 @@ void add_gateway_routes(net::RouteTable& routes, WorkerState& worker) {
         get(prefix + "/ready", &ready);
         get(prefix + "/inflight", &inflight);
     }
+    add_ollama_routes(routes, worker);
 }
 
 }  // namespace nova::gateway

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "dialect/codec.hpp"
+#include "dialect/whole_answer.hpp"
 #include "gateway/first_content.hpp"
 #include "gateway/relay_errors.hpp"
 #include "gateway/same_dialect_answer.hpp"
@@ -30,6 +31,7 @@ dialect::AnswerIdentity identity_of(const RelayJob& job) {
     )
                            .count();
     identity.include_usage = job.peek.include_usage;
+    identity.clock = &job.worker.clock;
     return identity;
 }
 
@@ -40,15 +42,6 @@ std::vector<net::HeaderView> fields_of(const OwnFields& own, std::string_view co
         fields.push_back({"Cache-Control", "no-cache"});
     }
     return fields;
-}
-
-void take(dialect::Usage& into, const dialect::Usage& newer) {
-    const auto pick = [](auto& old, const auto& fresh) { old = fresh ? fresh : old; };
-    pick(into.prompt, newer.prompt);
-    pick(into.completion, newer.completion);
-    pick(into.cached, newer.cached);
-    pick(into.cache_write, newer.cache_write);
-    pick(into.reasoning, newer.reasoning);
 }
 
 class Translation {
@@ -126,7 +119,7 @@ private:
         if (dialect::is_content(event)) {
             ++content_events_;
         } else if (const auto* usage = std::get_if<dialect::Usage>(&event)) {
-            take(usage_, *usage);
+            dialect::merge(usage_, *usage);
         } else if (const auto* failed = std::get_if<dialect::Failed>(&event)) {
             failure_ = failed->error;
         }
