@@ -40,6 +40,8 @@ public:
     const dialect::Codec& codec() const;
     // The request in neutral form, read once. Error: invalid_argument.
     Result<const dialect::ChatRequest*> chat_request();
+    // A client may leave the model to us: it is the one that is served here, else a cloud's own.
+    void choose_model();
 
     void give_up(const Upstream& upstream, Error error);
     // "local(timeout) -> openai", for an answer of that upstream; empty one: nobody.
