@@ -5,6 +5,7 @@
 #include "dialect/openai_answer.hpp"
 #include "dialect/openai_embed.hpp"
 #include "dialect/openai_request.hpp"
+#include "dialect/provider_view.hpp"
 
 namespace nova::dialect {
 namespace {
@@ -17,7 +18,15 @@ public:
 
     Result<std::string>
     write_request(const ChatRequest& request, const WriteOptions& options) const override {
+        if (const auto known = check_parts(request, Dialect::openai); !known) {
+            return propagate(known);
+        }
         return openai::write_request(request, options);
+    }
+
+    std::vector<std::string>
+    left_out(const ChatRequest& request, const WriteOptions& options) const override {
+        return openai::left_out(request, options);
     }
 
     std::unique_ptr<AnswerReader> reader(bool stream) const override {

@@ -62,6 +62,13 @@ std::optional<Tree> parsed(std::string_view text) {
     return value.is_discarded() ? std::nullopt : std::optional{std::move(value)};
 }
 
+template <class T>
+void put_value(Tree& out, const char* key, const std::optional<T>& value) {
+    if (value) {
+        out[key] = *value;
+    }
+}
+
 constexpr std::string_view kAlphabet =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
@@ -109,6 +116,71 @@ std::vector<Tree> parse_objects(std::string_view text) {
 
 RawJson raw_text(const Tree& value) {
     return value.dump(-1, ' ', false, Tree::error_handler_t::replace);
+}
+
+Tree tree_of(const RawJson& text) {
+    const auto tree = parse_tree(text, "It");
+    return tree ? *tree : Tree{};
+}
+
+const Tree& member(const Tree& object, std::string_view key) {
+    static const Tree none;
+    if (!object.is_object()) {
+        return none;
+    }
+    const auto it = object.find(key);
+    return it == object.end() ? none : *it;
+}
+
+std::string text_of(const Tree& value) {
+    return value.is_string() ? value.get<std::string>() : std::string{};
+}
+
+std::optional<std::uint64_t> count(const Tree& object, std::string_view key) {
+    const Tree& value = member(object, key);
+    if (!value.is_number_integer() || value.get<std::int64_t>() < 0) {
+        return std::nullopt;
+    }
+    return value.get<std::uint64_t>();
+}
+
+void put(Tree& out, const char* key, const std::optional<std::string>& value) {
+    put_value(out, key, value);
+}
+
+void put(Tree& out, const char* key, const std::optional<std::int64_t>& value) {
+    put_value(out, key, value);
+}
+
+void put(Tree& out, const char* key, const std::optional<double>& value) {
+    put_value(out, key, value);
+}
+
+void put(Tree& out, const char* key, const std::optional<bool>& value) {
+    put_value(out, key, value);
+}
+
+Image image_from(std::string url, std::string detail) {
+    Image image{.media_type = {}, .base64 = {}, .url = {}, .detail = std::move(detail)};
+    constexpr std::string_view kMark = ";base64,";
+    const std::size_t mark = url.find(kMark);
+    if (url.starts_with("data:") && mark != std::string::npos) {
+        image.media_type = url.substr(5, mark - 5);
+        image.base64 = url.substr(mark + kMark.size());
+    } else {
+        image.url = std::move(url);
+    }
+    return image;
+}
+
+std::string_view image_type_of(std::string_view base64) {
+    if (base64.starts_with("/9j/")) {
+        return "image/jpeg";
+    }
+    if (base64.starts_with("R0lGOD")) {
+        return "image/gif";
+    }
+    return base64.starts_with("UklGR") ? "image/webp" : "image/png";
 }
 
 std::string arguments_text(const Tree* value) {

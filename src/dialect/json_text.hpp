@@ -27,6 +27,27 @@ std::vector<Tree> parse_objects(std::string_view text);
 // Valid UTF-8 whatever came in.
 RawJson raw_text(const Tree& value);
 
+// The value of a text that a reader kept; null where it is no JSON.
+Tree tree_of(const RawJson& text);
+
+// A member, or null where there is none.
+const Tree& member(const Tree& object, std::string_view key);
+std::string text_of(const Tree& value);  // empty unless it is a string
+// A member that counts something: whole and not negative.
+std::optional<std::uint64_t> count(const Tree& object, std::string_view key);
+
+// Sets a member where there is a value for it.
+void put(Tree& out, const char* key, const std::optional<std::string>& value);
+void put(Tree& out, const char* key, const std::optional<std::int64_t>& value);
+void put(Tree& out, const char* key, const std::optional<double>& value);
+void put(Tree& out, const char* key, const std::optional<bool>& value);
+
+// An image from what OpenAI's clients send: a data: URI is taken apart, anything else is an
+// address.
+Image image_from(std::string url, std::string detail);
+// "image/png", "image/jpeg", "image/gif" or "image/webp" by how the data begins.
+std::string_view image_type_of(std::string_view base64);
+
 // Text of a JSON object for a tool's arguments, from what upstreams send: an object, a string, a
 // string that holds a string, nothing (trap 51). Text that is no JSON stays as it is: models
 // write that, and the client has to see it.

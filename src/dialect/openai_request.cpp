@@ -8,6 +8,8 @@
 #include <nlohmann/json.hpp>
 
 #include "dialect/json_text.hpp"
+#include "dialect/provider_view.hpp"
+#include "dialect/thinking.hpp"
 
 namespace nova::dialect::openai {
 namespace {
@@ -43,19 +45,6 @@ std::string_view word(Role role) {
         return "tool";
     }
     return "user";
-}
-
-Image image_from(std::string url, std::string detail) {
-    Image image{.media_type = {}, .base64 = {}, .url = {}, .detail = std::move(detail)};
-    constexpr std::string_view kMark = ";base64,";
-    const std::size_t mark = url.find(kMark);
-    if (url.starts_with("data:") && mark != std::string::npos) {
-        image.media_type = url.substr(5, mark - 5);
-        image.base64 = url.substr(mark + kMark.size());
-    } else {
-        image.url = std::move(url);
-    }
-    return image;
 }
 
 Result<Part> read_part(const Tree& value, const std::string& path) {
@@ -445,13 +434,6 @@ Tree format_json(const ResponseFormat& format) {
     return out;
 }
 
-template <class T>
-void put(Tree& out, const char* key, const std::optional<T>& value) {
-    if (value) {
-        out[key] = *value;
-    }
-}
-
 void put_sampling(Tree& out, const ChatRequest& request, const WriteOptions& options) {
     put(out, options.max_completion_tokens ? "max_completion_tokens" : "max_tokens",
         request.max_tokens);
@@ -548,16 +530,39 @@ std::string write_request(const ChatRequest& request, const WriteOptions& option
     if (request.format) {
         out["response_format"] = format_json(*request.format);
     }
+    if (request.think_budget) {
+        out["reasoning_effort"] = effort_of(*request.think_budget);
+    }
     put(out, "reasoning_effort", request.effort);
     put(out, "user", request.user);
     if (request.metadata) {
         out["metadata"] = Tree::parse(*request.metadata, nullptr, false);
     }
     for (const auto& [key, value] : request.extra) {
-        out[key] = Tree::parse(value, nullptr, false);
+        if (same_words(request.from, Dialect::openai)) {
+            out[key] = Tree::parse(value, nullptr, false);
+        }
     }
     apply(out, options);
     return raw_text(out);
+}
+
+std::vector<std::string> left_out(const ChatRequest& request, const WriteOptions& options) {
+    auto view = provider_view(request, options, Dialect::openai);
+    if (!view) {
+        return {};
+    }
+    leave_out(*view, "num_ctx");
+    leave_out(*view, "keep_alive");
+    const auto replayed = [](const Message& message) { return message.reasoning.has_value(); };
+    if (!options.send_reasoning && std::ranges::any_of(view->messages, replayed)) {
+        view->dropped.emplace_back("messages.reasoning_content");
+    }
+    const auto marked = [](const auto& holder) { return holder.cache_control.has_value(); };
+    if (std::ranges::any_of(view->messages, marked) || std::ranges::any_of(view->tools, marked)) {
+        view->dropped.emplace_back("cache_control");
+    }
+    return std::move(view->dropped);
 }
 
 }  // namespace nova::dialect::openai

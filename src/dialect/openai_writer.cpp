@@ -5,6 +5,7 @@
 #include "dialect/json_text.hpp"
 #include "dialect/openai_answer.hpp"
 #include "dialect/provider_error.hpp"
+#include "dialect/whole_answer.hpp"
 #include "net/sse.hpp"
 
 namespace nova::dialect::openai {
@@ -41,25 +42,6 @@ Tree usage_json(const Usage& usage) {
     }
     return out;
 }
-
-// A later reading replaces what it names of an earlier one.
-void merge(Usage& into, const Usage& newer) {
-    const auto take = [](auto& old, const auto& fresh) {
-        if (fresh) {
-            old = fresh;
-        }
-    };
-    take(into.prompt, newer.prompt);
-    take(into.completion, newer.completion);
-    take(into.cached, newer.cached);
-    take(into.cache_write, newer.cache_write);
-    take(into.reasoning, newer.reasoning);
-}
-
-template <class... F>
-struct Overloaded : F... {
-    using F::operator()...;
-};
 
 // The same id, model and time in every chunk (trap 56), the client's name for the model (trap 71).
 class StreamWriter final : public AnswerWriter {
@@ -201,50 +183,26 @@ public:
 
     std::string_view content_type() const override { return "application/json"; }
 
-    void write(const ChatEvent& event, std::string& /*out*/) override {
-        std::visit(
-            Overloaded{
-                [&](const Begun& begun) {
-                    identity_.id = begun.id.empty() ? identity_.id : begun.id;
-                    identity_.created = begun.created == 0 ? identity_.created : begun.created;
-                },
-                [&](const TextDelta& text) { text_ += text.text; },
-                [&](const ReasoningDelta& text) { reasoning_ += text.text; },
-                [&](const RefusalDelta& text) { refusal_ += text.text; },
-                [&](const ToolCallBegun& call) {
-                    calls_.push_back(ToolCall{.id = call.id, .name = call.name, .arguments = {}});
-                },
-                [&](const ToolArgumentsDelta& piece) {
-                    if (piece.index < calls_.size()) {
-                        calls_[piece.index].arguments += piece.json;
-                    }
-                },
-                [&](const Finished& finished) { reason_ = word(finished.reason); },
-                [&](const Usage& usage) { merge(usage_, usage); },
-                [&](const Failed& failed) { error_ = failed.error; },
-                [](const KeepAlive&) {},
-            },
-            event
-        );
-    }
+    void write(const ChatEvent& event, std::string& /*out*/) override { whole_.take(event); }
 
     void end(std::string& out) override {
-        if (error_) {
-            out += write_error(*error_);
+        if (whole_.error) {
+            out += write_error(*whole_.error);
             return;
         }
+        const Begun& begun = whole_.begun;
         Tree answer = Tree::object();
-        answer["id"] = identity_.id;
+        answer["id"] = begun.id.empty() ? identity_.id : begun.id;
         answer["object"] = "chat.completion";
-        answer["created"] = identity_.created;
+        answer["created"] = begun.created == 0 ? identity_.created : begun.created;
         answer["model"] = identity_.model;
         Tree choice = Tree::object();
         choice["index"] = 0;
         choice["message"] = message();
         choice["logprobs"] = nullptr;
-        choice["finish_reason"] = reason_;
+        choice["finish_reason"] = word(whole_.finished.reason);
         answer["choices"].push_back(std::move(choice));
-        answer["usage"] = usage_json(usage_);
+        answer["usage"] = usage_json(whole_.usage);
         out += raw_text(answer);
     }
 
@@ -252,12 +210,13 @@ private:
     Tree message() const {
         Tree message = Tree::object();
         message["role"] = "assistant";
-        message["content"] = text_.empty() && !calls_.empty() ? Tree{} : Tree(text_);
-        message["refusal"] = refusal_.empty() ? Tree{} : Tree(refusal_);
-        if (!reasoning_.empty()) {
-            message["reasoning_content"] = reasoning_;
+        message["content"] =
+            whole_.text.empty() && !whole_.calls.empty() ? Tree{} : Tree(whole_.text);
+        message["refusal"] = whole_.refusal.empty() ? Tree{} : Tree(whole_.refusal);
+        if (!whole_.reasoning.empty()) {
+            message["reasoning_content"] = whole_.reasoning;
         }
-        for (const ToolCall& call : calls_) {
+        for (const ToolCall& call : whole_.calls) {
             Tree item = Tree::object();
             item["id"] = call.id;
             item["type"] = "function";
@@ -269,13 +228,7 @@ private:
     }
 
     AnswerIdentity identity_;
-    std::string text_;
-    std::string reasoning_;
-    std::string refusal_;
-    std::vector<ToolCall> calls_;
-    std::string_view reason_ = "stop";
-    Usage usage_;
-    std::optional<Error> error_;
+    WholeAnswer whole_;
 };
 
 }  // namespace
