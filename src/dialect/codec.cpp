@@ -76,6 +76,9 @@ const Codec& openai_codec() {
 }
 
 const Codec& codec_of(Dialect dialect) {
+    if (dialect == Dialect::anthropic) {
+        return anthropic_codec();
+    }
     NOVA_CHECK(dialect == Dialect::openai);
     return openai_codec();
 }

@@ -95,6 +95,7 @@ public:
 
 // They live as long as the program.
 const Codec& openai_codec();
+const Codec& anthropic_codec();
 
 const Codec& codec_of(Dialect dialect);
 
