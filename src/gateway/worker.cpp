@@ -128,6 +128,29 @@ Task<void> Worker::finish(Deadline deadline) {
     state_->cut_grace.cancel();
 }
 
+void Worker::add_route(std::string method, std::string pattern, net::Handler handler) {
+    state_->routes.add(std::move(method), std::move(pattern), std::move(handler));
+}
+
+std::vector<net::RouteTable::Entry> Worker::routes() const {
+    return state_->routes.entries();
+}
+
+std::shared_ptr<const RoutingTable> Worker::table() const {
+    return state_->table;
+}
+
+std::vector<RunningRequest> Worker::running() const {
+    std::vector<RunningRequest> list;
+    for (const ActiveRelay* relay : state_->active) {
+        RunningRequest request;
+        request.provider = relay->upstream->provider;
+        request.phase = relay->exchange->started() ? "answering" : "asking";
+        list.push_back(std::move(request));
+    }
+    return list;
+}
+
 void Worker::install(std::shared_ptr<const RoutingTable> table) {
     WorkerState& state = *state_;
     const std::array next{table->local, table->embedder()};
