@@ -102,7 +102,7 @@ DataPlane::DataPlane(asio::any_io_executor control, Clock& clock, Log& log, Opti
     for (std::size_t i = 0; i < options.workers; ++i) {
         add_worker(options, i);
     }
-    for (const net::RouteTable::Entry& route : threads_.front()->worker->routes()) {
+    for (const net::RouteTable::Entry& route : routes()) {
         metrics_.names.routes.add(route.pattern);
     }
 }
@@ -125,7 +125,12 @@ void DataPlane::add_worker(const Options& options, std::size_t own) {
                            const net::RequestHead& head, const net::Peer& peer
                        ) { return door->admit(head, peer); };
     thread->worker = std::make_unique<gateway::Worker>(
-        thread->io.get_executor(), clock_, log_, options.policy, admit, *events_, counters_, own
+        thread->io.get_executor(), clock_, log_, options.policy, admit, *events_, counters_, own,
+        gateway::WorkerPorts{
+            .gatekeeper = thread->gatekeeper.get(),
+            .observer = thread->tap.get(),
+            .breakers = &breakers_,
+        }
     );
     const gateway::Worker* const worker = thread->worker.get();
     thread->worker->add_route("GET", "/metrics", [this, worker](net::Exchange& exchange) {
@@ -146,6 +151,10 @@ Task<void> DataPlane::tell_metrics(net::Exchange& exchange, const gateway::Worke
          .version = version_}
     );
     ignore(co_await exchange.respond(200, gateway::kPrometheusType, text), "the client is gone");
+}
+
+std::vector<net::RouteTable::Entry> DataPlane::routes() const {
+    return threads_.front()->worker->routes();
 }
 
 std::vector<gateway::UsageQueue*> DataPlane::usage_queues() {

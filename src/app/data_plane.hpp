@@ -9,6 +9,7 @@
 
 #include "core/log.hpp"
 #include "gateway/api_keys.hpp"
+#include "gateway/breaker.hpp"
 #include "gateway/metrics.hpp"
 #include "gateway/usage_queue.hpp"
 #include "gateway/worker.hpp"
@@ -62,6 +63,9 @@ public:
 
     gateway::Metrics& metrics() { return metrics_; }
 
+    // The same on every worker.
+    std::vector<net::RouteTable::Entry> routes() const;
+
     // One per worker; their reading end. They live as long as the plane.
     std::vector<gateway::UsageQueue*> usage_queues();
 
@@ -79,6 +83,7 @@ private:
     std::unique_ptr<Events> events_;
     gateway::AllCounters counters_;
     gateway::KeyDesk keys_;
+    gateway::BreakerBoard breakers_;
     gateway::Metrics metrics_;
     std::string version_;
     std::vector<std::unique_ptr<Thread>> threads_;

@@ -77,6 +77,7 @@ struct ChatRequest {
     // /v1/completions and /api/generate: text to go on with, not a conversation. messages then
     // holds one user message, the prompt (and a system message before it where Ollama's has one).
     bool completion = false;
+    bool raw = false;    // of a completion: the text goes to the model without a chat template
     std::string suffix;  // of a completion: what comes after the gap
     std::vector<Tool> tools;
     std::optional<ToolChoice> tool_choice;

@@ -2,9 +2,12 @@
 #include "dialect/codec.hpp"
 
 #include "core/result.hpp"
+#include "dialect/nova_codec.hpp"
+#include "dialect/ollama_codec.hpp"
 #include "dialect/openai_answer.hpp"
 #include "dialect/openai_embed.hpp"
 #include "dialect/openai_request.hpp"
+#include "dialect/openai_text.hpp"
 
 namespace nova::dialect {
 namespace {
@@ -67,7 +70,21 @@ const Codec& openai_codec() {
 }
 
 const Codec& codec_of(Dialect dialect) {
-    NOVA_CHECK(dialect == Dialect::openai);
+    switch (dialect) {
+    case Dialect::openai:
+        return openai_codec();
+    case Dialect::openai_text:
+        return openai_text_codec();
+    case Dialect::anthropic:
+        break;
+    case Dialect::ollama:
+        return ollama_codec();
+    case Dialect::ollama_generate:
+        return ollama_generate_codec();
+    case Dialect::nova:
+        return nova_codec();
+    }
+    NOVA_CHECK(dialect != Dialect::anthropic);
     return openai_codec();
 }
 

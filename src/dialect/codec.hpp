@@ -15,6 +15,10 @@
 #include "dialect/chat_event.hpp"
 #include "dialect/chat_request.hpp"
 
+namespace nova {
+class Clock;
+}
+
 namespace nova::dialect {
 
 // openai_text is /v1/completions; ollama_generate is /api/generate; nova is what the first Nova's
@@ -50,6 +54,7 @@ struct AnswerIdentity {
     std::string model;  // what the client asked for (trap 71)
     std::int64_t created = 0;
     bool include_usage = false;
+    const Clock* clock = nullptr;  // for the durations that Ollama's answers hold; else they are 0
 };
 
 // Writes an answer in the client's dialect.

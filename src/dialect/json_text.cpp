@@ -111,6 +111,28 @@ RawJson raw_text(const Tree& value) {
     return value.dump(-1, ' ', false, Tree::error_handler_t::replace);
 }
 
+const Tree& member(const Tree& value, const char* key) {
+    static const Tree none;
+    if (!value.is_object()) {
+        return none;
+    }
+    const auto it = value.find(key);
+    return it == value.end() ? none : *it;
+}
+
+std::string text_of(const Tree& value) {
+    return value.is_string() ? value.get<std::string>() : std::string{};
+}
+
+std::optional<std::uint64_t> count_in(const Tree& value, const char* key) {
+    const Tree& found = member(value, key);
+    if (!found.is_number_integer() ||
+        (!found.is_number_unsigned() && found.get<std::int64_t>() < 0)) {
+        return std::nullopt;
+    }
+    return found.get<std::uint64_t>();
+}
+
 std::string arguments_text(const Tree* value) {
     if (value == nullptr || value->is_null()) {
         return "{}";

@@ -27,6 +27,21 @@ std::vector<Tree> parse_objects(std::string_view text);
 // Valid UTF-8 whatever came in.
 RawJson raw_text(const Tree& value);
 
+// A member of an object; null where there is none, or where value is no object.
+const Tree& member(const Tree& value, const char* key);
+// The string that value is; empty when it is something else.
+std::string text_of(const Tree& value);
+// A count under that key; empty when there is none or it is no whole number of 0 and up.
+std::optional<std::uint64_t> count_in(const Tree& value, const char* key);
+
+// out[key] = value, where there is a value.
+template <class Out, class Value>
+void put(Out& out, const char* key, const std::optional<Value>& value) {
+    if (value) {
+        out[key] = *value;
+    }
+}
+
 // Text of a JSON object for a tool's arguments, from what upstreams send: an object, a string, a
 // string that holds a string, nothing (trap 51). Text that is no JSON stays as it is: models
 // write that, and the client has to see it.

@@ -14,30 +14,6 @@ namespace {
 
 constexpr std::size_t kMaxAnswer = 64U * 1024U * 1024U;
 
-std::optional<std::uint64_t> count(const Tree& object, const char* key) {
-    if (!object.is_object()) {
-        return std::nullopt;
-    }
-    const auto it = object.find(key);
-    if (it == object.end() || !it->is_number_integer() || it->get<std::int64_t>() < 0) {
-        return std::nullopt;
-    }
-    return it->get<std::uint64_t>();
-}
-
-const Tree& member(const Tree& object, const char* key) {
-    static const Tree none;
-    if (!object.is_object()) {
-        return none;
-    }
-    const auto it = object.find(key);
-    return it == object.end() ? none : *it;
-}
-
-std::string text_of(const Tree& value) {
-    return value.is_string() ? value.get<std::string>() : std::string{};
-}
-
 FinishReason reason_from(std::string_view word) {
     if (word == "stop" || word == "eos" || word == "end_turn") {
         return FinishReason::stop;
@@ -105,6 +81,9 @@ private:
         }
         if (auto text = text_of(member(delta, "content")); !text.empty()) {
             out.emplace_back(TextDelta{std::move(text)});
+        }
+        if (auto text = text_of(member(choice, "text")); !text.empty()) {
+            out.emplace_back(TextDelta{std::move(text)});  // of a text_completion
         }
         if (auto text = text_of(member(delta, "refusal")); !text.empty()) {
             out.emplace_back(RefusalDelta{std::move(text)});
@@ -177,11 +156,11 @@ private:
             return;
         }
         out.emplace_back(Usage{
-            .prompt = count(usage, "prompt_tokens"),
-            .completion = count(usage, "completion_tokens"),
-            .cached = count(member(usage, "prompt_tokens_details"), "cached_tokens"),
+            .prompt = count_in(usage, "prompt_tokens"),
+            .completion = count_in(usage, "completion_tokens"),
+            .cached = count_in(member(usage, "prompt_tokens_details"), "cached_tokens"),
             .cache_write = std::nullopt,
-            .reasoning = count(member(usage, "completion_tokens_details"), "reasoning_tokens"),
+            .reasoning = count_in(member(usage, "completion_tokens_details"), "reasoning_tokens"),
         });
     }
 

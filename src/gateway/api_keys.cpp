@@ -137,30 +137,6 @@ KeyGatekeeper::KeyGatekeeper(KeyDesk& desk, const Clock& clock, Loopback loopbac
 
 void KeyGatekeeper::install(std::shared_ptr<const KeyTable> table) {
     table_ = std::move(table);
-    looked_at_ = nullptr;
-    found_ = nullptr;
-}
-
-std::optional<Error> KeyGatekeeper::look(const net::RequestHead& head, const net::Peer& peer) {
-    looked_at_ = nullptr;
-    auto found = find(head, peer);
-    if (!found) {
-        return std::move(found.error());
-    }
-    looked_at_ = &head;
-    found_ = *std::move(found);
-    return std::nullopt;
-}
-
-// The head of look() is the same as long as nothing ran in between: another request on the same
-// connection has been looked at anew.
-Result<std::shared_ptr<const Access>>
-KeyGatekeeper::admit(const net::RequestHead& head, const net::Peer& peer) {
-    if (looked_at_ == &head) {
-        looked_at_ = nullptr;
-        return std::move(found_);
-    }
-    return find(head, peer);
 }
 
 const ApiKey* KeyGatekeeper::key_of(std::string_view text) const {
@@ -174,7 +150,7 @@ const ApiKey* KeyGatekeeper::key_of(std::string_view text) const {
 
 // A right key passes whatever the address did before (decisions.md 4.9).
 Result<std::shared_ptr<const Access>>
-KeyGatekeeper::find(const net::RequestHead& head, const net::Peer& peer) const {
+KeyGatekeeper::admit(const net::RequestHead& head, const net::Peer& peer) {
     const std::array candidates{bearer_of(head.headers), trimmed(head.headers.find("x-api-key"))};
     bool presented = false;
     bool expired = false;

@@ -101,10 +101,6 @@ public:
     // From its return on the older table admits nobody here.
     void install(std::shared_ptr<const KeyTable> table);
 
-    // The listener's rule, before any route: what it found is kept for the admit() of the route's
-    // handler, so that a key is hashed once per request.
-    std::optional<Error> look(const net::RequestHead& head, const net::Peer& peer);
-
     Result<std::shared_ptr<const Access>>
     admit(const net::RequestHead& head, const net::Peer& peer) override;
     Result<void> enter(const Access& access) override;
@@ -113,8 +109,6 @@ public:
     RateState rates(const Access& access) const override;
 
 private:
-    Result<std::shared_ptr<const Access>>
-    find(const net::RequestHead& head, const net::Peer& peer) const;
     const ApiKey* key_of(std::string_view text) const;
     std::unexpected<Error> wrong(const net::Peer& peer) const;
     KeyMeter* meter_of(const Access& access) const;
@@ -124,8 +118,6 @@ private:
     Loopback loopback_;
     std::shared_ptr<const KeyTable> table_ = std::make_shared<const KeyTable>();
     std::shared_ptr<const Access> nobody_ = std::make_shared<const Access>();
-    const net::RequestHead* looked_at_ = nullptr;
-    std::shared_ptr<const Access> found_{};  // of looked_at_
 };
 
 }  // namespace nova::gateway

@@ -190,29 +190,6 @@ TEST_F(KeyGatekeeperTest, RefusalsQuoteNothingOfTheKey) {
     EXPECT_EQ(error.word, "invalid_api_key");
 }
 
-TEST_F(KeyGatekeeperTest, LooksOnceAndHandsOver) {
-    const Made made = key();
-    const auto& request = head({{"x-api-key", made.text}});
-    EXPECT_FALSE(gatekeeper_.look(request, kNeighbour));
-    const auto admitted = gatekeeper_.admit(request, kNeighbour);
-    ASSERT_TRUE(admitted);
-    EXPECT_EQ((*admitted)->key_id, made.id);
-    head({});  // the next request on the same connection, not looked at
-    EXPECT_FALSE(gatekeeper_.admit(head_, kNeighbour));
-    ASSERT_TRUE(gatekeeper_.look(head_, kNeighbour));
-    EXPECT_FALSE(gatekeeper_.admit(head_, kNeighbour));
-}
-
-TEST_F(KeyGatekeeperTest, WhatWasLookedAtIsForgottenWithItsTable) {
-    const Made made = key();
-    const auto& request = head({{"x-api-key", made.text}});
-    EXPECT_FALSE(gatekeeper_.look(request, kNeighbour));
-    gatekeeper_.install(std::make_shared<const KeyTable>());
-    const auto admitted = gatekeeper_.admit(request, kNeighbour);
-    ASSERT_TRUE(admitted) << "open again: no key is left";
-    EXPECT_EQ((*admitted)->key_id, "");
-}
-
 TEST_F(KeyGatekeeperTest, HoldsAKeyToItsLimits) {
     const Made made = key({.requests_per_minute = 2, .tokens_per_minute = 100});
     const auto access = *admit({{"x-api-key", made.text}});

@@ -5,6 +5,8 @@
 #include <array>
 #include <utility>
 
+#include "gateway/gateway_routes.hpp"
+#include "gateway/request_id.hpp"
 #include "net/admission.hpp"
 
 namespace nova::gateway {
@@ -27,18 +29,12 @@ constexpr std::array<Row, 9> kRows{{
     {"/metrics", Door::loopback},
 }};
 
-// For the log of a request that never reached a route: an id that is safe to write down.
-std::string_view safe_id(std::string_view id) {
-    const bool safe = id.size() <= 64 && std::ranges::all_of(id, [](char c) {
-                          return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                                 (c >= '0' && c <= '9') || c == '-' || c == '_';
-                      });
-    return safe ? id : std::string_view{};
-}
-
 }  // namespace
 
-Door door_of(std::string_view path) {
+Door door_of(std::string_view method, std::string_view path) {
+    if (method == "POST") {
+        return is_relay_path(path) ? Door::handler : Door::key;
+    }
     const auto it = std::ranges::find(kRows, path, &Row::path);
     return it == kRows.end() ? Door::key : it->door;
 }
@@ -54,8 +50,9 @@ std::optional<Error> FrontDoor::admit(const net::RequestHead& head, const net::P
     if (auto foreign = hosts_(head, peer)) {
         return foreign;
     }
-    switch (door_of(head.path())) {
+    switch (door_of(head.method, head.path())) {
     case Door::open:
+    case Door::handler:
         return std::nullopt;
     case Door::loopback:
         if (loopback_ == Loopback::open && peer.loopback &&
@@ -66,17 +63,19 @@ std::optional<Error> FrontDoor::admit(const net::RequestHead& head, const net::P
     case Door::key:
         break;
     }
-    auto error = gatekeeper_.look(head, peer);
-    if (error) {
-        refused(head, *error);
+    const auto access = gatekeeper_.admit(head, peer);
+    if (access) {
+        return std::nullopt;
     }
-    return error;
+    refused(head, access.error());
+    return access.error();
 }
 
 // The path is what a stranger made up: it goes nowhere.
 void FrontDoor::refused(const net::RequestHead& head, const Error& error) {
     RequestRecord record;
-    record.request_id = safe_id(head.headers.find("X-Request-Id"));
+    const std::string_view id = head.headers.find("X-Request-Id");
+    record.request_id = is_safe_request_id(id) ? id : std::string_view{};
     record.route = "none";
     record.operation = "none";
     record.end = RequestEnd::refused;

@@ -13,10 +13,11 @@ namespace nova::gateway {
 enum class Door : std::uint8_t {
     open,      // says nothing about anybody: is nova alive
     loopback,  // programs of this machine, or a key (decisions.md 2.25)
+    handler,   // a key as below; the relay asks for it and answers in the client's dialect
     key,       // a key, or loopback while there is none
 };
 
-Door door_of(std::string_view path);
+Door door_of(std::string_view method, std::string_view path);
 
 // The Admission of one worker's listener. hosts: the rules about Host and Origin.
 class FrontDoor {

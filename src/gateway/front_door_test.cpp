@@ -42,8 +42,8 @@ protected:
 
     bool
     may(std::string_view target, const net::Peer& peer, std::string_view key = {},
-        std::string_view other = {}) {
-        net::RequestHead head{.method = "GET", .target = target};
+        std::string_view other = {}, std::string_view method = "GET") {
+        net::RequestHead head{.method = method, .target = target};
         if (!key.empty()) {
             head.headers.add("x-api-key", key);
         }
@@ -80,6 +80,15 @@ TEST_F(FrontDoorTest, OnlyLiveAndReadyAreOpenToEverybody) {
         EXPECT_FALSE(may(path, kStranger)) << path;
         EXPECT_TRUE(may(path, kStranger, key_)) << path;
     }
+}
+
+TEST_F(FrontDoorTest, WhatTheRelayServesIsLeftToItAndNothingElse) {
+    EXPECT_TRUE(may("/v1/chat/completions", kStranger, {}, {}, "POST"));
+    EXPECT_FALSE(may("/v1/chat/completions", kStranger, {}, {}, "GET"));
+    EXPECT_FALSE(may("/v1/chat/completions/", kStranger, {}, {}, "POST"));
+    EXPECT_FALSE(may("/v1/models", kStranger, {}, {}, "POST"));
+    EXPECT_FALSE(may("/api/show", kStranger, {}, {}, "POST"));
+    EXPECT_FALSE(may("/health/live", kStranger, {}, {}, "POST"));
 }
 
 TEST_F(FrontDoorTest, FiguresAreForThisMachineOrAKey) {

@@ -14,9 +14,9 @@ using Seconds = std::chrono::duration<double>;
 
 // Finer words than the codes' own that nova gives errors by itself. What an upstream calls its
 // errors is not among them.
-constexpr std::array<std::string_view, 8> kFinerWords{
-    "backend_switched",  "connect_failed",         "stalled",      "upstream_auth_error",
-    "no_content_events", "upstream_broken_answer", "breaker_open", "stream_cut",
+constexpr std::array<std::string_view, 6> kFinerWords{
+    "backend_switched",  "upstream_auth_error", "upstream_broken_answer",
+    "upstream_redirect", "circuit_open",        "credentials",
 };
 
 std::uint8_t operation_of(std::string_view word) {
@@ -138,8 +138,9 @@ void WorkerMetrics::note(const RequestRecord& record, const MetricNames& names) 
     const double total = Seconds{record.total}.count();
     series.duration[end].observe(total);
     attempts_.add(record.attempts);
-    if (record.attempts > 0) {
-        overhead_.observe(Seconds{record.total - record.upstream}.count());
+    if (record.first_content) {
+        const auto own = *record.first_content - record.upstream;
+        overhead_.observe(std::max(Seconds{own}.count(), 0.0));
     }
     if (record.usage.prompt) {
         series.input.observe(static_cast<double>(*record.usage.prompt));

@@ -25,7 +25,7 @@ RequestRecord served(std::string_view model) {
     record.status = 200;
     record.attempts = 1;
     record.total = 2s;
-    record.upstream = 1999ms;
+    record.upstream = 499ms;
     record.first_content = 500ms;
     record.usage = {.prompt = 10, .completion = 4, .cached = 3};
     return record;

@@ -31,7 +31,7 @@ constexpr std::array<Family, 25> kFamilies{{
     {"nova_provider_failures_total", counter,
      "Attempts given up before an answer began, by provider and error."},
     {"nova_overhead_seconds", histogram,
-     "Time of a request that was not spent waiting for a provider."},
+     "Time until an answer began that was not spent waiting for a provider."},
     {"nova_requests_inflight", gauge, "Requests that are on an upstream now."},
     {"nova_requests_waiting", gauge, "Requests that wait for their model to be loaded."},
     {"nova_relays_active", gauge, "Requests with a connection to an upstream or waiting for one."},
