@@ -20,28 +20,38 @@ Breaker::Permit::Permit(Permit&& other) noexcept
 
 Breaker::Permit::~Permit() {
     if (breaker_ != nullptr) {
-        if (probe_) {
-            breaker_->probing_.store(false, std::memory_order_release);
-        }
+        end_probe();
         breaker_->under_way_.fetch_sub(1, kRelaxed);
+    }
+}
+
+void Breaker::Permit::end_probe() {
+    if (std::exchange(probe_, false)) {
+        breaker_->probing_.store(false, std::memory_order_release);
     }
 }
 
 void Breaker::Permit::ended(
     Health health, TimePoint now, std::optional<std::chrono::seconds> retry_after
 ) {
-    Breaker& breaker = *breaker_;
+    breaker_->note(health, probe_, now, retry_after);
+    end_probe();  // behind what it has decided: the next may come
+}
+
+void Breaker::note(
+    Health health, bool probe, TimePoint now, std::optional<std::chrono::seconds> retry_after
+) {
     switch (health) {
     case Health::unknown:
         return;
     case Health::good:
         // One that began before the provider failed closes nothing.
-        if (probe_ || breaker.open_until_.load(kRelaxed) == 0) {
-            breaker.close();
+        if (probe || open_until_.load(kRelaxed) == 0) {
+            close();
         }
         return;
     case Health::credentials:
-        breaker.open_for(kSideline, now, Why::credentials);
+        open_for(kSideline, now, Why::credentials);
         return;
     case Health::limited:
     case Health::bad:
@@ -49,13 +59,13 @@ void Breaker::Permit::ended(
     }
     const Why why = health == Health::limited ? Why::limited : Why::failures;
     if (retry_after && *retry_after > std::chrono::seconds::zero()) {
-        breaker.open_for(*retry_after, now, why);
+        open_for(*retry_after, now, why);
         return;
     }
-    if (probe_ || breaker.failures_.fetch_add(1, kRelaxed) + 1 >= kFailures) {
+    if (probe || failures_.fetch_add(1, kRelaxed) + 1 >= kFailures) {
         // 30, 60, 120 s (decisions.md 1.6: the first failure of all costs nothing).
-        const std::uint32_t openings = breaker.openings_.fetch_add(1, kRelaxed) + 1;
-        breaker.open_for(backoff_delay(openings + 1), now, why);
+        const std::uint32_t openings = openings_.fetch_add(1, kRelaxed) + 1;
+        open_for(backoff_delay(openings + 1), now, why);
     }
 }
 

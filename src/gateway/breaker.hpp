@@ -4,6 +4,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -38,7 +39,8 @@ public:
 
         bool is_probe() const { return probe_; }
 
-        // Once. retry_after: what the provider asked for, at most kLongestRetryAfter.
+        // What has been seen of the provider: when its answer begins, and again when it ends badly.
+        // A probe ends with the first. retry_after: what it asked for, at most kLongestRetryAfter.
         void
         ended(Health health, TimePoint now, std::optional<std::chrono::seconds> retry_after = {});
 
@@ -46,6 +48,8 @@ public:
         friend class Breaker;
 
         Permit(Breaker* breaker, bool probe) : breaker_{breaker}, probe_{probe} {}
+
+        void end_probe();
 
         Breaker* breaker_;
         bool probe_;
@@ -71,6 +75,8 @@ public:
     std::int64_t under_way() const { return under_way_.load(std::memory_order_relaxed); }
 
 private:
+    void
+    note(Health health, bool probe, TimePoint now, std::optional<std::chrono::seconds> retry_after);
     void open_for(std::chrono::seconds time, TimePoint now, Why why);
     void close();
 

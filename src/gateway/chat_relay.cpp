@@ -110,10 +110,11 @@ Result<void> prepare(RelayJob& job, const RouteStep& step, Prepared& prepared) {
     prepared.request = std::move(*request);
     if (Breaker* const breaker = job.worker.breaker_of(*step.upstream)) {
         const TimePoint now = job.worker.clock.now();
-        prepared.permit = breaker->try_enter(now);
-        if (!prepared.permit) {
+        auto permit = breaker->try_enter(now);
+        if (!permit) {
             return fail(kept_away(*step.upstream, *breaker, now));
         }
+        prepared.permit.emplace(std::move(*permit));
     }
     // Of the first step nobody has waited since the plan; later ones may find the gate closed.
     prepared.lease = job.worker.enter(*step.upstream);
@@ -275,6 +276,9 @@ Task<Result<void>> receive(RelayJob& job) {
     }
     job.peek = std::move(*peek);
     job.stream = streams(job.route, job.peek);
+    if (job.peek.model.empty()) {
+        job.choose_model();
+    }
     co_return Result<void>{};
 }
 

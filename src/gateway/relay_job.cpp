@@ -157,6 +157,19 @@ Result<const dialect::ChatRequest*> RelayJob::chat_request() {
     return &**chat_request_;
 }
 
+void RelayJob::choose_model() {
+    const RoutingTable& table = *worker.table;
+    const RoutingTable& slot =
+        route.operation == Operation::embedding && table.embed ? *table.embed : table;
+    if (slot.local && !slot.local->models.empty()) {
+        peek.model = slot.local->models.front();
+    } else if (!slot.known_models.empty()) {
+        peek.model = slot.known_models.front();
+    } else if (!table.clouds.empty()) {
+        peek.model = table.clouds.front()->default_model;
+    }
+}
+
 void RelayJob::give_up(const Upstream& upstream, Error error) {
     const std::string word = tame_word(error);
     if (worker.ports.observer != nullptr) {

@@ -41,6 +41,8 @@ public:
     const dialect::Codec& codec() const;
     // The request in neutral form, read once. Error: invalid_argument.
     Result<const dialect::ChatRequest*> chat_request();
+    // A client may leave the model to us: it is the one that is served here, else a cloud's own.
+    void choose_model();
 
     // Counts it against its key's limits. Error: rate_limited.
     Result<void> enter();

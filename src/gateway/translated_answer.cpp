@@ -134,8 +134,11 @@ private:
             const Ending ending = attempt_.ended(Ended::error_event, *failure_);
             co_return co_await broke_off(ending);
         }
+        if (!stream_ && !over) {
+            co_return std::nullopt;
+        }
         if (!stream_) {
-            co_return over ? std::optional{co_await answer_whole()} : std::nullopt;
+            co_return co_await answer_whole();
         }
         const bool much = events_.size() >= FirstContent::kEvents;
         if (!attempt_.committed && !over && !much && content_events_ == 0) {
@@ -160,7 +163,10 @@ private:
         if (!sent) {
             co_return attempt_.client_left();
         }
-        co_return over ? std::optional{attempt_.served()} : std::nullopt;
+        if (!over) {
+            co_return std::nullopt;
+        }
+        co_return attempt_.served();
     }
 
     Task<Ending> answer_whole() {
