@@ -97,13 +97,15 @@ Result<KeyWish> wish_of(JsonReader& reader) {
     if (reader.error()) {
         return std::unexpected<Error>{*reader.error()};
     }
-    for (const auto* error :
-         {models ? nullptr : &models.error(), providers ? nullptr : &providers.error(),
-          requests ? nullptr : &requests.error(), tokens ? nullptr : &tokens.error(),
-          concurrent ? nullptr : &concurrent.error()}) {
-        if (error != nullptr) {
-            return std::unexpected<Error>{*error};
-        }
+    const std::array<const Error*, 5> wrongs{
+        models ? nullptr : &models.error(),         providers ? nullptr : &providers.error(),
+        requests ? nullptr : &requests.error(),     tokens ? nullptr : &tokens.error(),
+        concurrent ? nullptr : &concurrent.error(),
+    };
+    if (const auto it =
+            std::ranges::find_if(wrongs, [](const Error* error) { return error != nullptr; });
+        it != wrongs.end()) {
+        return std::unexpected<Error>{**it};
     }
     if (!is_plain(wish.name, kLongestName)) {
         return wrong(fmt::format("name must be one line of 1 to {} characters.", kLongestName));
