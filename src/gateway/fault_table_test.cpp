@@ -454,6 +454,11 @@ protected:
         EXPECT_TRUE(gone || trickles) << "its connection was never closed";
         exchange.abort();
     }
+
+    Task<void> trickle(const Protocol& protocol, net::Exchange& exchange) {
+        co_await begin(protocol, exchange, "data: {");
+        co_await stay_until_gone(exchange, true);
+    }
 };
 
 // A stall before the head, and bytes that never make an event.
@@ -463,10 +468,7 @@ TEST_F(Silence, OfAProviderEndsInTimeForTheNextOne) {
         return stay_until_gone(exchange, false);
     };
     const auto trickles = [this](const Protocol& how, net::Exchange& exchange) {
-        return [](Silence& self, const Protocol& as, net::Exchange& to) -> Task<void> {
-            co_await begin(as, to, "data: {");
-            co_await self.stay_until_gone(to, true);
-        }(*this, how, exchange);
+        return trickle(how, exchange);
     };
     for (const auto& script : {Script{stalls}, Script{trickles}}) {
         install_chain(provider(play(protocol, script), protocol, Where::local), nullptr);

@@ -25,14 +25,14 @@ using dialect::Dialect;
 // A whole answer whose model is renamed has to be there as a whole.
 constexpr std::size_t kRenamedBytes = 32U * 1024U * 1024U;
 
-std::string quoted(std::string_view text) {
+std::string as_json(std::string_view text) {
     return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
 // The client's name for the model, when the provider was asked by another one (trap 71).
 std::string renaming(const RelayJob& job) {
     return job.upstream_model.empty() || job.peek.model.empty() ? std::string{}
-                                                                : quoted(job.peek.model);
+                                                                : as_json(job.peek.model);
 }
 
 // Writes the usage into the job whatever way the answer ends: what streamed is billed (trap 39).
