@@ -240,7 +240,9 @@ Task<Result<std::vector<std::string>>> KeyBook::load() {
             passed_over.push_back(std::move(id));
         }
     }
-    std::ranges::stable_sort(keys_, {}, &KeyRecord::created_at);
+    std::ranges::sort(keys_, {}, [](const KeyRecord& key) {
+        return std::pair{key.created_at, std::string_view{key.id}};
+    });
     co_await parts_.publish(keys_);
     co_return passed_over;
 }
