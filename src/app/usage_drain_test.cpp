@@ -61,7 +61,7 @@ protected:
         record.attempts = 1;
         record.began_at = clock_.wall_now();
         record.total = 1500us;
-        record.usage = {.prompt = 7, .completion = {}};
+        record.usage.prompt = 7;
         return record;
     }
 

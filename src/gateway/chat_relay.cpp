@@ -249,6 +249,15 @@ Task<void> follow(RelayJob& job) {
     }
 }
 
+// Whether there is such a model is nothing a key learns that may not use it.
+Error not_of_this_key(std::string_view model) {
+    return Error{
+        .code = ErrorCode::not_found,
+        .message = fmt::format("The model `{}` does not exist, or not for this API key.", model),
+        .word = "model_not_found",
+    };
+}
+
 // Who is it, and what does it want. Error: what it is answered.
 Task<Result<void>> receive(RelayJob& job) {
     if (job.worker.ports.gatekeeper != nullptr) {
@@ -276,6 +285,9 @@ Task<Result<void>> receive(RelayJob& job) {
     }
     job.peek = std::move(*peek);
     job.stream = streams(job.route, job.peek);
+    if (job.access && !job.access->may_use_model(job.peek.model)) {
+        co_return fail(not_of_this_key(job.peek.model));
+    }
     if (job.peek.model.empty()) {
         job.choose_model();
     }

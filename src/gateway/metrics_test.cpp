@@ -27,7 +27,9 @@ RequestRecord served(std::string_view model) {
     record.total = 2s;
     record.upstream = 499ms;
     record.first_content = 500ms;
-    record.usage = {.prompt = 10, .completion = 4, .cached = 3};
+    record.usage.prompt = 10;
+    record.usage.completion = 4;
+    record.usage.cached = 3;
     return record;
 }
 

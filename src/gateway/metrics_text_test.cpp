@@ -37,7 +37,9 @@ protected:
         record.total = 20ms;
         record.upstream = 19ms;
         record.first_content = 5ms;
-        record.usage = {.prompt = 10, .completion = 4, .cached = 3};
+        record.usage.prompt = 10;
+        record.usage.completion = 4;
+        record.usage.cached = 3;
         return record;
     }
 

@@ -157,7 +157,7 @@ Ending not_permitted(Attempt& attempt) {
     return attempt.ended(
         Ended::refused,
         Error{
-            .code = ErrorCode::unavailable,
+            .code = ErrorCode::forbidden,
             .message = fmt::format(
                 "{} may not be asked by the mode or the key.", attempt.upstream->provider
             ),

@@ -130,6 +130,20 @@ TEST_F(WorkerKeys, CountTokensAgainstTheKey) {
     });
 }
 
+TEST_F(WorkerKeys, HoldAKeyToItsModels) {
+    const std::string other = key({}, {"llama*"});
+    const std::string own = key({}, {"m"});
+    install(serving(1));
+    run([&]() -> Task<void> {
+        const auto refused = co_await ask(chat_with(other));
+        EXPECT_EQ(refused.status, 404);
+        EXPECT_EQ(nlohmann::json::parse(refused.body)["error"]["code"], "model_not_found");
+        const auto served = co_await ask(chat_with(own));
+        EXPECT_EQ(served.status, 200);
+    });
+    EXPECT_EQ(heard_.all.front().attempts, 0U);
+}
+
 // Trap 38: however a request ends, its place is free again.
 TEST_F(WorkerKeys, GiveAPlaceBackHoweverTheRequestEnds) {
     const std::string key_text = key({.concurrent = 1});
