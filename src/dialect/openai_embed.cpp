@@ -76,7 +76,7 @@ Result<EmbedAnswer> read_embed_answer(std::string_view body) {
         return fail(ErrorCode::upstream_failed, "The provider's answer holds no embeddings.");
     }
     EmbedAnswer answer;
-    answer.model = tree->value("model", "");
+    answer.model = text_of(member(*tree, "model"));
     for (const Tree& row : (*tree)["data"]) {
         const Tree value = row.is_object() ? row.value("embedding", Tree{}) : Tree{};
         std::vector<float> vector;
