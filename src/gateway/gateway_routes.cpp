@@ -25,6 +25,7 @@ constexpr std::array kRelayRoutes{
     RelayRoute{"/v1/completions", Dialect::openai_text, Operation::completion},
     RelayRoute{"/v1/embeddings", Dialect::openai, Operation::embedding, Streaming::never},
     RelayRoute{"/v1/responses", Dialect::openai, Operation::responses},
+    RelayRoute{"/v1/messages", Dialect::anthropic, Operation::chat},
     RelayRoute{"/api/chat", Dialect::ollama, Operation::chat, Streaming::unless_refused},
     RelayRoute{
         "/api/generate", Dialect::ollama_generate, Operation::completion, Streaming::unless_refused
