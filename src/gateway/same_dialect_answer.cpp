@@ -50,8 +50,11 @@ struct Accounting {
             return;
         }
         attempt.job.usage = tap.usage();
-        if (counts && !attempt.job.usage.completion) {
-            attempt.job.usage.completion = tap.events();
+        // Of a stream that broke off the provider's figure is the one it began with (Anthropic's
+        // 0).
+        auto& completion = attempt.job.usage.completion;
+        if (counts && (!completion || (!tap.complete() && *completion < tap.events()))) {
+            completion = tap.events();
             attempt.job.usage_counted = true;
         }
     }

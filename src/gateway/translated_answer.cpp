@@ -60,7 +60,8 @@ public:
         if (!attempt_.committed) {
             return;
         }
-        if (!usage_.completion && stream_) {
+        const bool unfinished = !finished_ && usage_.completion.value_or(0) < content_events_;
+        if (stream_ && (!usage_.completion || unfinished)) {
             usage_.completion = content_events_;
             attempt_.job.usage_counted = true;
         }
@@ -120,6 +121,8 @@ private:
             ++content_events_;
         } else if (const auto* usage = std::get_if<dialect::Usage>(&event)) {
             dialect::merge(usage_, *usage);
+        } else if (std::holds_alternative<dialect::Finished>(event)) {
+            finished_ = true;
         } else if (const auto* failed = std::get_if<dialect::Failed>(&event)) {
             failure_ = failed->error;
         }
@@ -195,6 +198,7 @@ private:
     std::size_t received_ = 0;
     dialect::Usage usage_{};
     std::uint64_t content_events_ = 0;
+    bool finished_ = false;
 };
 
 Task<Ending>
