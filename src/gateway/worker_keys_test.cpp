@@ -43,6 +43,7 @@ protected:
         net::FetchRequest request = chat();
         request.headers.emplace_back("Authorization", "Bearer " + key);
         request.headers.emplace_back("X-Request-Id", "mine");
+        request.body = R"({"model":"m","stream":true})";
         return request;
     }
 
@@ -61,12 +62,13 @@ protected:
             (void)co_await exchange.read_body(1U << 20U);
             const net::HeaderView type{"Content-Type", "text/event-stream"};
             exchange.begin(200, {&type, 1}, std::nullopt);
-            while (!ended_) {
-                if (!co_await exchange.write(event_of("x"))) {
+            do {
+                const auto written = co_await exchange.write(event_of("x"));
+                if (!written) {
                     co_return;
                 }
                 co_await clock_.sleep_for(1ms);
-            }
+            } while (!ended_);
             (void)co_await exchange.write("data: [DONE]\n\n");
             (void)co_await exchange.end();
         };
