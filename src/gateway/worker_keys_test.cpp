@@ -43,6 +43,11 @@ protected:
         net::FetchRequest request = chat();
         request.headers.emplace_back("Authorization", "Bearer " + key);
         request.headers.emplace_back("X-Request-Id", "mine");
+        return request;
+    }
+
+    net::FetchRequest stream_with(const std::string& key) const {
+        net::FetchRequest request = chat_with(key);
         request.body = R"({"model":"m","stream":true})";
         return request;
     }
@@ -151,11 +156,11 @@ TEST_F(WorkerKeys, GiveAPlaceBackHoweverTheRequestEnds) {
     const std::string key_text = key({.concurrent = 1});
     install(serving(1));
     answer_without_end();
-    const auto first = ask_aside(chat_with(key_text));
+    const auto first = ask_aside(stream_with(key_text));
     run([&]() -> Task<void> {
         const bool runs = co_await until([&] { return meter->running() == 1; });
         EXPECT_TRUE(runs);
-        const auto second = co_await ask(chat_with(key_text));
+        const auto second = co_await ask(stream_with(key_text));
         EXPECT_EQ(second.status, 429);
         ended_ = true;
         const bool over = co_await until([&] { return first->has_value(); });
@@ -164,7 +169,7 @@ TEST_F(WorkerKeys, GiveAPlaceBackHoweverTheRequestEnds) {
         EXPECT_TRUE(free);
         ended_ = false;
         answer_without_end();
-        const auto cut = ask_aside(chat_with(key_text));
+        const auto cut = ask_aside(stream_with(key_text));
         const bool again = co_await until([&] { return worker_.inflight(id(1)) == 1; });
         EXPECT_TRUE(again);
         worker_.cut(id(1));
@@ -172,11 +177,11 @@ TEST_F(WorkerKeys, GiveAPlaceBackHoweverTheRequestEnds) {
         EXPECT_TRUE(left);
         (void)co_await until([&] { return cut->has_value(); });
         ended_ = true;
-        net::FetchRequest unknown = chat_with(key_text);
+        net::FetchRequest unknown = stream_with(key_text);
         unknown.body = R"({"model":"nowhere"})";
         const auto refused = co_await ask(std::move(unknown));
         EXPECT_EQ(refused.status, 404);
-        const auto served = co_await ask(chat_with(key_text));
+        const auto served = co_await ask(stream_with(key_text));
         EXPECT_EQ(served.status, 200);
     });
     EXPECT_EQ(meter->running(), 0U);
@@ -187,7 +192,7 @@ TEST_F(WorkerKeys, ListWhatRunsWithoutWhatIsAsked) {
     install(serving(1));
     EXPECT_TRUE(worker_.running().empty());
     answer_without_end();
-    const auto answer = ask_aside(chat_with(key_text));
+    const auto answer = ask_aside(stream_with(key_text));
     run([&]() -> Task<void> {
         const auto answering = [&] {
             const auto list = worker_.running();
