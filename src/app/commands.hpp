@@ -70,6 +70,26 @@ struct ExplainOptions {
     bool out_of_memory = false;
 };
 
+struct ProviderOptions {
+    std::string id{};
+    std::optional<std::string> kind{};
+    std::optional<std::string> url{};
+    std::optional<std::string> key_file{};  // "-": standard input
+    std::optional<std::string> default_model{};
+    std::optional<std::int64_t> order{};
+    std::vector<std::string> models{};
+    std::vector<std::string> aliases{};  // "NAME=MODEL"
+    bool enable = false;
+    bool disable = false;
+};
+
+struct ConfigOptions {
+    std::string name{};
+    std::string value{};
+    bool explain = false;
+    bool unset = false;
+};
+
 struct UpOptions {
     std::string model;
     std::string engine;
@@ -94,6 +114,14 @@ ExitCode chat_command(CommandContext& context, const ChatOptions& options);
 ExitCode logs_command(CommandContext& context, const LogsOptions& options);
 ExitCode events_command(CommandContext& context, std::optional<std::uint64_t> since);
 ExitCode explain_command(CommandContext& context, const ExplainOptions& options);
+ExitCode providers_list_command(CommandContext& context);
+ExitCode providers_add_command(CommandContext& context, const ProviderOptions& options);
+ExitCode providers_remove_command(CommandContext& context, const std::string& id);
+ExitCode providers_test_command(CommandContext& context, const std::string& id);
+ExitCode mode_command(CommandContext& context, const std::string& mode);
+ExitCode config_list_command(CommandContext& context);
+ExitCode config_get_command(CommandContext& context, const ConfigOptions& options);
+ExitCode config_set_command(CommandContext& context, const ConfigOptions& options);
 ExitCode doctor_command(CommandContext& context);
 ExitCode version_command(CommandContext& context);
 
