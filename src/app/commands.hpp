@@ -87,6 +87,26 @@ struct UsageOptions {
     std::string group_by = "model";
 };
 
+struct ProviderOptions {
+    std::string id{};
+    std::optional<std::string> kind{};
+    std::optional<std::string> url{};
+    std::optional<std::string> key_file{};  // "-": standard input
+    std::optional<std::string> default_model{};
+    std::optional<std::int64_t> order{};
+    std::vector<std::string> models{};
+    std::vector<std::string> aliases{};  // "NAME=MODEL"
+    bool enable = false;
+    bool disable = false;
+};
+
+struct ConfigOptions {
+    std::string name{};
+    std::string value{};
+    bool explain = false;
+    bool unset = false;
+};
+
 struct UpOptions {
     std::string model;
     std::string engine;
@@ -115,6 +135,14 @@ ExitCode keys_create_command(CommandContext& context, const KeyOptions& options)
 ExitCode keys_list_command(CommandContext& context);
 ExitCode keys_revoke_command(CommandContext& context, const std::string& name);
 ExitCode usage_command(CommandContext& context, const UsageOptions& options);
+ExitCode providers_list_command(CommandContext& context);
+ExitCode providers_add_command(CommandContext& context, const ProviderOptions& options);
+ExitCode providers_remove_command(CommandContext& context, const std::string& id);
+ExitCode providers_test_command(CommandContext& context, const std::string& id);
+ExitCode mode_command(CommandContext& context, const std::string& mode);
+ExitCode config_list_command(CommandContext& context);
+ExitCode config_get_command(CommandContext& context, const ConfigOptions& options);
+ExitCode config_set_command(CommandContext& context, const ConfigOptions& options);
 ExitCode doctor_command(CommandContext& context);
 ExitCode version_command(CommandContext& context);
 

@@ -11,6 +11,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <netinet/tcp.h>
 
+#include "net/address_rules.hpp"
 #include "net/socket_connection.hpp"
 #include "net/tls_connection.hpp"
 
@@ -101,9 +102,19 @@ Task<Result<std::unique_ptr<Connection>>> connect_to(SocketAddress address, Dead
 
 Task<Result<std::unique_ptr<Connection>>>
 dial(Endpoint endpoint, Clock& clock, Deadline deadline, TlsClient* tls) {
-    const auto addresses = co_await addresses_of(endpoint, deadline);
+    auto addresses = co_await addresses_of(endpoint, deadline);
     if (!addresses) {
         co_return propagate(addresses);
+    }
+    // Of what is connected to, not of the name: that may resolve differently the next time.
+    const bool refused = std::erase_if(*addresses, is_forbidden) > 0;
+    if (refused && addresses->empty()) {
+        co_return fail(Error{
+            .code = ErrorCode::unavailable,
+            .message = "nova does not connect to " + endpoint.text() + ".",
+            .word = "address_not_allowed",
+            .remedy = "Link-local addresses and metadata services of clouds are never used.",
+        });
     }
     Error last{.code = ErrorCode::unavailable, .message = "It has no address."};
     for (std::size_t i = 0; i < addresses->size(); ++i) {
