@@ -36,6 +36,8 @@ ASK_WEATHER = [{"role": "user", "content": "What is the weather in Oslo?"}]
 SCHEMA = {"type": "object", "additionalProperties": False, "required": ["name", "age"],
           "properties": {"name": {"type": "string", "maxLength": 20}, "age": {"type": "integer"}}}
 
+COLD = {"temperature": 0}  # the Anthropic client has no such word any more
+
 CHECKS = {}
 
 
@@ -87,7 +89,7 @@ def cosine(a, b):
 def anthropic_unary():
     same = reference(max_tokens=12)
     answer = by_anthropic().messages.create(
-        model=MODEL, max_tokens=12, messages=HELLO, temperature=0)
+        model=MODEL, max_tokens=12, messages=HELLO, extra_body=COLD)
     assert answer.role == "assistant" and answer.type == "message"
     assert answer.content[0].text.strip()
     assert answer.model == MODEL
@@ -101,10 +103,10 @@ def anthropic_unary():
 @check
 def anthropic_stream():
     whole = by_anthropic().messages.create(
-        model=MODEL, max_tokens=24, messages=HELLO, temperature=0).content[0].text
+        model=MODEL, max_tokens=24, messages=HELLO, extra_body=COLD).content[0].text
     kinds = []
     with by_anthropic().messages.stream(
-            model=MODEL, max_tokens=24, messages=HELLO, temperature=0) as stream:
+            model=MODEL, max_tokens=24, messages=HELLO, extra_body=COLD) as stream:
         for event in stream:
             kinds.append(event.type)
         final = stream.get_final_message()

@@ -29,7 +29,9 @@ def run(nova, *words):
     root = f"http://127.0.0.1:{nova.gateway}"
     done = subprocess.run([python, HERE / "frameworks.py", root, nova.model(), *words],
                           capture_output=True, text=True, timeout=900, check=False)
-    lines = {line["name"]: line for line in map(json.loads, done.stdout.splitlines())}
+    # Frameworks print of their own accord as well.
+    told = [line for line in done.stdout.splitlines() if line.startswith('{"name"')]
+    lines = {line["name"]: line for line in map(json.loads, told)}
     assert lines, f"the script printed nothing:\n{done.stderr}"
     return lines
 
