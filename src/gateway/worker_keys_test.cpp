@@ -43,11 +43,6 @@ protected:
         net::FetchRequest request = chat();
         request.headers.emplace_back("Authorization", "Bearer " + key);
         request.headers.emplace_back("X-Request-Id", "mine");
-        return request;
-    }
-
-    net::FetchRequest stream_with(const std::string& key) const {
-        net::FetchRequest request = chat_with(key);
         request.body = R"({"model":"m","stream":true})";
         return request;
     }
@@ -68,7 +63,8 @@ protected:
             const net::HeaderView type{"Content-Type", "text/event-stream"};
             exchange.begin(200, {&type, 1}, std::nullopt);
             do {
-                if (!co_await exchange.write(event_of("x"))) {
+                const auto written = co_await exchange.write(event_of("x"));
+                if (!written) {
                     co_return;
                 }
                 co_await clock_.sleep_for(1ms);
@@ -104,7 +100,7 @@ TEST_F(WorkerKeys, TellTheLimitThatIsReached) {
     install(serving(1));
     run([&]() -> Task<void> {
         const auto served = co_await ask(chat_with(key_text));
-        EXPECT_EQ(served.status, 200) << served.body;
+        EXPECT_EQ(served.status, 200);
         const auto refused = co_await ask(chat_with(key_text));
         EXPECT_EQ(refused.status, 429);
         EXPECT_EQ(header(refused, "x-ratelimit-limit-requests"), "1");
@@ -129,7 +125,7 @@ TEST_F(WorkerKeys, CountTokensAgainstTheKey) {
     };
     run([&]() -> Task<void> {
         const auto served = co_await ask(chat_with(key_text));
-        EXPECT_EQ(served.status, 200) << served.body;
+        EXPECT_EQ(served.status, 200);
         const auto refused = co_await ask(chat_with(key_text));
         EXPECT_EQ(refused.status, 429);
         EXPECT_EQ(header(refused, "x-ratelimit-remaining-tokens"), "0");
@@ -145,7 +141,7 @@ TEST_F(WorkerKeys, HoldAKeyToItsModels) {
         EXPECT_EQ(refused.status, 404);
         EXPECT_EQ(nlohmann::json::parse(refused.body)["error"]["code"], "model_not_found");
         const auto served = co_await ask(chat_with(own));
-        EXPECT_EQ(served.status, 200) << served.body;
+        EXPECT_EQ(served.status, 200);
     });
     EXPECT_EQ(heard_.all.front().attempts, 0U);
 }
@@ -155,7 +151,7 @@ TEST_F(WorkerKeys, GiveAPlaceBackHoweverTheRequestEnds) {
     const std::string key_text = key({.concurrent = 1});
     install(serving(1));
     answer_without_end();
-    const auto first = ask_aside(stream_with(key_text));
+    const auto first = ask_aside(chat_with(key_text));
     run([&]() -> Task<void> {
         const bool runs = co_await until([&] { return meter->running() == 1; });
         EXPECT_TRUE(runs);
@@ -168,7 +164,7 @@ TEST_F(WorkerKeys, GiveAPlaceBackHoweverTheRequestEnds) {
         EXPECT_TRUE(free);
         ended_ = false;
         answer_without_end();
-        const auto cut = ask_aside(stream_with(key_text));
+        const auto cut = ask_aside(chat_with(key_text));
         const bool again = co_await until([&] { return worker_.inflight(id(1)) == 1; });
         EXPECT_TRUE(again);
         worker_.cut(id(1));
@@ -180,8 +176,8 @@ TEST_F(WorkerKeys, GiveAPlaceBackHoweverTheRequestEnds) {
         unknown.body = R"({"model":"nowhere"})";
         const auto refused = co_await ask(std::move(unknown));
         EXPECT_EQ(refused.status, 404);
-        const auto served = co_await ask(stream_with(key_text));
-        EXPECT_EQ(served.status, 200) << served.body;
+        const auto served = co_await ask(chat_with(key_text));
+        EXPECT_EQ(served.status, 200);
     });
     EXPECT_EQ(meter->running(), 0U);
 }
@@ -191,7 +187,7 @@ TEST_F(WorkerKeys, ListWhatRunsWithoutWhatIsAsked) {
     install(serving(1));
     EXPECT_TRUE(worker_.running().empty());
     answer_without_end();
-    const auto answer = ask_aside(stream_with(key_text));
+    const auto answer = ask_aside(chat_with(key_text));
     run([&]() -> Task<void> {
         const auto answering = [&] {
             const auto list = worker_.running();
