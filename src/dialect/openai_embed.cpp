@@ -1,6 +1,10 @@
 // OpenAI's embeddings.
 #include "dialect/openai_embed.hpp"
 
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
 #include <nlohmann/json.hpp>
 
 #include "dialect/json_text.hpp"
@@ -30,6 +34,11 @@ Result<std::vector<std::string>> read_inputs(const Tree* input, bool& single) {
         inputs.push_back(value.get<std::string>());
     }
     return inputs;
+}
+
+// Some engines compute vectors that are none (trap 75); what is no number becomes none as well.
+bool is_vector(const std::vector<float>& numbers) {
+    return std::ranges::all_of(numbers, [](float number) { return std::isfinite(number); });
 }
 
 }  // namespace
@@ -92,10 +101,19 @@ Result<EmbedAnswer> read_embed_answer(std::string_view body) {
             vector = std::move(*decoded);
         } else if (value.is_array()) {
             for (const Tree& number : value) {
-                vector.push_back(number.is_number() ? number.get<float>() : 0.0F);
+                vector.push_back(
+                    number.is_number() ? number.get<float>()
+                                       : std::numeric_limits<float>::quiet_NaN()
+                );
             }
         } else {
             return fail(ErrorCode::upstream_failed, "The provider's answer lacks an embedding.");
+        }
+        if (!is_vector(vector)) {
+            return fail(
+                ErrorCode::upstream_failed,
+                "The provider's answer holds an embedding of no numbers."
+            );
         }
         answer.vectors.push_back(std::move(vector));
     }
