@@ -12,6 +12,8 @@ namespace {
 constexpr std::string_view kFirstWord =
     "data: {\"choices\":[{\"delta\":{\"content\":\"one\"},\"finish_reason\":null}]}\n\n";
 
+using Step = std::function<Task<void>(net::Exchange&)>;
+
 class WorkerTraps : public GatewayFixture {
 protected:
     explicit WorkerTraps(GatewayPolicy policy = {}) : GatewayFixture{std::move(policy)} {}
@@ -43,7 +45,7 @@ protected:
     }
 
     // An engine that does `before` of an answer and then nothing until its client has gone.
-    void engine_that_stops_after(std::function<Task<void>(net::Exchange&)> before) {
+    void engine_that_stops_after(Step before) {
         answer_ = [this, before = std::move(before)](net::Exchange& exchange) -> Task<void> {
             (void)co_await exchange.read_body(1U << 20U);
             ++reached_;
@@ -140,8 +142,7 @@ TEST_F(WorkerTraps, AClientThatLeavesEndsTheEnginesWorkAtAnyTime) {
     install(serving(1));
     int expected = 0;
     for (const std::string_view body : {R"({"model":"m"})", R"({"model":"m","stream":true})"}) {
-        for (const auto& before :
-             {std::function<Task<void>(net::Exchange&)>{nothing}, {half}, {stream}}) {
+        for (const Step& before : {Step{nothing}, Step{half}, Step{stream}}) {
             engine_that_stops_after(before);
             ++expected;
             run([&]() -> Task<void> {
@@ -294,7 +295,7 @@ TEST_F(SmallTraps, BodiesBeyondTheBudgetAreTurnedAwayBeforeTheEngine) {
         EXPECT_EQ((co_await ask(chat())).status, 200);
     });
     const GatewayPolicy one;
-    const GatewayPolicy copy = one;  // NOLINT(performance-unnecessary-copy-initialization)
+    const GatewayPolicy copy = one;
     EXPECT_TRUE(one.body_budget && one.body_budget == copy.body_budget);
 }
 

@@ -2,6 +2,7 @@
 // those that say nothing again and again with more patience.
 #include "net/dial.hpp"
 
+#include <cstddef>
 #include <cstring>
 #include <vector>
 
