@@ -82,7 +82,7 @@ Task<Result<std::string>> HttpSession::read_raw_body(std::size_t limit) {
     if (framing_.kind == BodyKind::length && framing_.length > limit) {
         co_return body_too_large(limit);
     }
-    // What is announced is not yet held, but it has no use to begin with it.
+    // Nothing is held yet, but there is no use in beginning what will not fit.
     if (framing_.kind == BodyKind::length && !share_.could_hold(framing_.length)) {
         co_return no_room_for_body();
     }
