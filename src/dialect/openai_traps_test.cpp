@@ -133,7 +133,7 @@ TEST(OpenAiTraps, NumbersSurviveAndWhatIsNoneIsAnError) {
     EXPECT_EQ(out["seed"], std::numeric_limits<std::int64_t>::max());
     EXPECT_EQ(out["big"], std::numeric_limits<std::uint64_t>::max());
     EXPECT_TRUE(out["one"].is_number_float());
-    for (const std::string_view number : {"NaN", "Infinity", "-inf", "null", "1e999"}) {
+    for (const std::string_view number : {"NaN", "Infinity", "-inf", "null", "1e999", "1e300"}) {
         const std::string answer =
             R"({"data":[{"embedding":[0.5,)" + std::string{number} + R"(]}]})";
         EXPECT_FALSE(openai_codec().read_embed_answer(answer)) << number;
