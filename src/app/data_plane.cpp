@@ -92,9 +92,12 @@ DataPlane::DataPlane(asio::any_io_executor control, Clock& clock, Log& log, Opti
     NOVA_CHECK(options.workers > 0);
     for (std::size_t i = 0; i < options.workers; ++i) {
         auto thread = std::make_unique<Thread>();
+        gateway::WorkerPorts ports =
+            options.ports_of ? options.ports_of(i) : gateway::WorkerPorts{};
+        ports.breakers = &breakers_;
         thread->worker = std::make_unique<gateway::Worker>(
             thread->io.get_executor(), clock, log, options.policy, options.admission, *events_,
-            counters_, i
+            counters_, i, ports
         );
         thread->tasks = std::make_unique<TaskGroup>(thread->io.get_executor());
         threads_.push_back(std::move(thread));

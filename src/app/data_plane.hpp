@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/log.hpp"
+#include "gateway/breaker.hpp"
 #include "gateway/worker.hpp"
 
 namespace nova::app {
@@ -22,6 +23,8 @@ public:
         std::function<void(const UpstreamId&)> on_refused;
         // Likewise, when a model of a slot that is parked was asked for.
         std::function<void(const SlotName&)> on_wake{};
+        // The keys and the record of one worker, by its number; breakers are the plane's own.
+        std::function<gateway::WorkerPorts(std::size_t)> ports_of{};
     };
 
     DataPlane(asio::any_io_executor control, Clock& clock, Log& log, Options options);
@@ -57,6 +60,7 @@ private:
     Clock& clock_;
     std::unique_ptr<Events> events_;
     gateway::AllCounters counters_;
+    gateway::BreakerBoard breakers_;
     std::vector<std::unique_ptr<Thread>> threads_;
 };
 

@@ -58,6 +58,16 @@ gateway::RoutingTable routing_table_from(
         upstream->models_known = view.open->models_known;
         upstream->meters = std::move(meters);
         upstream->embeds = view.open->embeds;
+        if (view.open->provider == "ollama") {
+            // By its own API: its /v1 drops the context size, keep_alive and tool_choice, and
+            // swallows errors in a stream (traps 80, 81).
+            upstream->speaks = dialect::Dialect::ollama;
+            upstream->base_path.clear();
+        }
+        // Others say it unasked (llama.cpp's timings), or are somebody's own server whose bytes
+        // are left as they are (decisions.md 3).
+        upstream->options.include_usage =
+            view.open->provider == "vllm" || view.open->provider == "sglang";
         table.local = std::move(upstream);
     }
     return table;

@@ -53,6 +53,29 @@ TEST(TrafficBridge, AnOpenViewBecomesItsUpstream) {
     EXPECT_TRUE(table.local->serves("anything"));
 }
 
+TEST(TrafficBridge, OllamaIsSpokenToInItsOwnDialect) {
+    lifecycle::SlotView view;
+    view.provider = "ollama";
+    view.open = lifecycle::UpstreamView{};
+    view.open->provider = "ollama";
+    view.open->base_path = "/v1";
+    const auto table = routing_table_from(view, Epoch{1});
+    ASSERT_NE(table.local, nullptr);
+    EXPECT_EQ(table.local->speaks, dialect::Dialect::ollama);
+    EXPECT_EQ(table.local->base_path, "");
+}
+
+TEST(TrafficBridge, OnlyEnginesThatSayItNoOtherWayAreAskedForUsage) {
+    for (const auto& [provider, asked] :
+         {std::pair{"vllm", true}, {"sglang", true}, {"llamacpp", false}, {"custom", false}}) {
+        lifecycle::SlotView view;
+        view.open = lifecycle::UpstreamView{};
+        view.open->provider = provider;
+        EXPECT_EQ(routing_table_from(view, Epoch{1}).local->options.include_usage, asked)
+            << provider;
+    }
+}
+
 lifecycle::SlotView open_view(const std::string& slot, std::uint64_t generation) {
     lifecycle::SlotView view;
     view.slot = SlotName{slot};

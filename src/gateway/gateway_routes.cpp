@@ -2,6 +2,7 @@
 #include "gateway/gateway_routes.hpp"
 
 #include <algorithm>
+#include <array>
 #include <numeric>
 #include <string>
 
@@ -15,6 +16,24 @@ namespace nova::gateway {
 namespace {
 
 constexpr std::string_view kJson = "application/json";
+
+using dialect::Dialect;
+
+// What is translated, passed on and answered by providers.
+constexpr std::array kRelayRoutes{
+    RelayRoute{"/v1/chat/completions", Dialect::openai, Operation::chat},
+    RelayRoute{"/v1/completions", Dialect::openai_text, Operation::completion},
+    RelayRoute{"/v1/embeddings", Dialect::openai, Operation::embedding, Streaming::never},
+    RelayRoute{"/v1/responses", Dialect::openai, Operation::responses},
+    RelayRoute{"/api/chat", Dialect::ollama, Operation::chat, Streaming::unless_refused},
+    RelayRoute{
+        "/api/generate", Dialect::ollama_generate, Operation::completion, Streaming::unless_refused
+    },
+    RelayRoute{"/api/embed", Dialect::ollama, Operation::embedding, Streaming::never},
+    RelayRoute{"/complete", Dialect::nova, Operation::chat, Streaming::never, true},
+    RelayRoute{"/stream", Dialect::nova, Operation::chat, Streaming::always, true},
+    RelayRoute{"/embed", Dialect::nova, Operation::embedding, Streaming::never, true},
+};
 
 nlohmann::json model_object(const std::string& id, const std::string& owner) {
     nlohmann::json model;
@@ -115,14 +134,11 @@ Task<void> inflight(net::Exchange& exchange, WorkerState& worker) {
 }  // namespace
 
 void add_gateway_routes(net::RouteTable& routes, WorkerState& worker) {
-    const auto post = [&](std::string path, std::string_view api_path) {
-        routes.add("POST", std::move(path), [&worker, api_path](net::Exchange& exchange) {
-            return relay(exchange, worker, api_path);
+    for (const RelayRoute& route : kRelayRoutes) {
+        routes.add("POST", std::string{route.pattern}, [&worker, &route](net::Exchange& exchange) {
+            return relay(exchange, worker, route);
         });
-    };
-    post("/v1/chat/completions", "/chat/completions");
-    post("/v1/completions", "/completions");
-    post("/v1/embeddings", "/embeddings");
+    }
 
     const auto get = [&](std::string path, Task<void> (*handler)(net::Exchange&, WorkerState&)) {
         routes.add("GET", std::move(path), [&worker, handler](net::Exchange& exchange) {

@@ -24,6 +24,11 @@ struct GatewayPolicy {
     std::chrono::seconds head_timeout{1800};
     std::chrono::seconds stall_timeout{300};  // without the client taking a byte
     std::chrono::seconds idle_timeout{300};   // between two pieces of an answer
+    // Until the first content of an answer, its head included; and for all of a request, 0: no end.
+    std::chrono::milliseconds first_content_timeout{std::chrono::minutes{30}};
+    std::chrono::milliseconds total_timeout{0};
+    // ": ping" to the client of an event stream while its provider is silent; 0: never.
+    std::chrono::milliseconds heartbeat{0};
     // An unfinished event held back so that an error event can follow; bounds memory per stream.
     std::size_t held_event_bytes = 16U * 1024U;
     // Time a client has to take the rest and the error event of an answer that is cut.

@@ -187,4 +187,33 @@ RoutePlan plan_route(const RoutingTable& table, std::string_view model, Use use)
     return plan;
 }
 
+RoutePlan plan_route(const RoutingTable& table, const RouteRequest& request) {
+    RoutePlan plan = plan_route(table, request.model, request.use);
+    if (plan.refusal && plan.refusal->code == ErrorCode::invalid_argument) {
+        return plan;
+    }
+    std::vector<RouteStep> clouds;
+    for (const auto& cloud : table.clouds) {
+        if (table.strategy == Strategy::local_only) {
+            break;
+        }
+        RouteStep step{.upstream = cloud, .why = "cloud"};
+        if (!cloud->serves(request.model)) {
+            if (cloud->default_model.empty()) {
+                continue;
+            }
+            step.model = cloud->default_model;
+        }
+        clouds.push_back(std::move(step));
+    }
+    if (!clouds.empty()) {
+        plan.refusal.reset();
+        const bool first = table.strategy == Strategy::cloud_first;
+        plan.attempts.insert(
+            first ? plan.attempts.begin() : plan.attempts.end(), clouds.begin(), clouds.end()
+        );
+    }
+    return plan;
+}
+
 }  // namespace nova::gateway

@@ -13,6 +13,8 @@
 
 namespace nova::gateway {
 
+struct Access;
+
 // One provider to try.
 struct RouteStep {
     std::shared_ptr<const Upstream> upstream;
@@ -42,5 +44,15 @@ enum class Use : std::uint8_t { generation, embedding };
 // first; the local slot's model is embedded by the embed slot when its own engine cannot. Errors
 // besides those above: invalid_argument (the model only makes embeddings).
 RoutePlan plan_route(const RoutingTable& table, std::string_view model, Use use);
+
+// ---- with clouds behind them
+
+struct RouteRequest {
+    std::string_view model;
+    Use use = Use::generation;
+    const Access* access = nullptr;  // empty: everything is allowed
+};
+
+RoutePlan plan_route(const RoutingTable& table, const RouteRequest& request);
 
 }  // namespace nova::gateway

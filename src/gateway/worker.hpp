@@ -9,19 +9,22 @@
 #include "core/log.hpp"
 #include "gateway/policy.hpp"
 #include "gateway/routing_table.hpp"
+#include "gateway/worker_ports.hpp"
 #include "net/http_server.hpp"
 
 namespace nova::gateway {
 
 struct WorkerState;
 
-// Everything here is called on the executor's thread. log, clock, events and counters outlive it.
+// Everything here is called on the executor's thread. log, clock, events, counters and ports
+// outlive it.
 class Worker {
 public:
     // own: this worker's counters, one of all.
     Worker(
         asio::any_io_executor executor, Clock& clock, Log& log, const GatewayPolicy& policy,
-        net::Admission admission, GatewayEvents& events, AllCounters& all, std::size_t own
+        net::Admission admission, GatewayEvents& events, AllCounters& all, std::size_t own,
+        WorkerPorts ports = {}
     );
     Worker(const Worker&) = delete;
     Worker& operator=(const Worker&) = delete;

@@ -36,7 +36,7 @@ protected:
         if (stream) {
             const std::vector<net::HeaderView> headers{{"Content-Type", "text/event-stream"}};
             exchange.begin(200, headers, std::nullopt);
-            (void)co_await exchange.write("data: 1\n\n");
+            (void)co_await exchange.write(testing::event_of("1"));
         }
         while (held_ && !gone) {
             co_await clock_.sleep_for(500us);

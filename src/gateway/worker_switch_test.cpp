@@ -29,9 +29,9 @@ protected:
             exchange.watch_client([&] { gone = true; });
             const std::vector<net::HeaderView> headers{{"Content-Type", "text/event-stream"}};
             exchange.begin(200, headers, std::nullopt);
-            (void
-            )co_await exchange.write(fmt::format("data: from {}\n\n", exchange.parameter("number"))
-            );
+            const std::string first =
+                testing::event_of(fmt::format("from {}", exchange.parameter("number")));
+            (void)co_await exchange.write(first);
             while (!finish_ && !gone) {
                 co_await clock_.sleep_for(1ms);
             }
@@ -168,7 +168,7 @@ TEST_F(WorkerSwitch, ACutBeforeTheFirstByteIsA503ThatSaysSoAndTheConnectionIsKep
 TEST_F(WorkerSwitch, ACutDoesNotWaitForAClientThatTakesNothing) {
     answer_ = [](net::Exchange& exchange) -> Task<void> {
         (void)co_await exchange.read_body(1U << 20U);
-        const std::string event = "data: " + std::string(256U * 1024U, 'x') + "\n\n";
+        const std::string event = testing::event_of(std::string(256U * 1024U, 'x'));
         const std::vector<net::HeaderView> headers{{"Content-Type", "text/event-stream"}};
         exchange.begin(200, headers, std::nullopt);
         while (co_await exchange.write(event)) {
@@ -240,7 +240,7 @@ TEST_F(WorkerSwitch, AFloodedWorkerInstallsATableWithin50Ms) {
         (void)co_await exchange.read_body(1U << 20U);
         const std::vector<net::HeaderView> headers{{"Content-Type", "text/event-stream"}};
         exchange.begin(200, headers, std::nullopt);
-        const std::string event = "data: " + std::string(1000, 'x') + "\n\n";
+        const std::string event = testing::event_of(std::string(1000, 'x'));
         while (!finish_ && co_await exchange.write(event)) {
         }
         (void)co_await exchange.end();

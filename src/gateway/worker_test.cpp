@@ -164,6 +164,10 @@ protected:
     Endpoint gateway_;
 };
 
+// The first content of a stream: nothing leaves before it.
+constexpr std::string_view kFirst =
+    "data: {\"choices\":[{\"delta\":{\"content\":\"one\"},\"finish_reason\":null}]}\n\n";
+
 constexpr std::string_view kBody = R"({"model":"m","messages":[{"role":"user","content":"hi"}]})";
 
 TEST_F(WorkerTest, PassesBytesThroughAndSynthesisesBothHeads) {
@@ -225,14 +229,14 @@ TEST_F(WorkerTest, AnUpstreamThatDiesInMidEventGivesOneErrorEventAtABorder) {
         (void)co_await exchange.read_body(1U << 20U);
         const std::vector<net::HeaderView> headers{{"Content-Type", "text/event-stream"}};
         exchange.begin(200, headers, std::nullopt);
-        (void)co_await exchange.write("data: {\"a\":1}\n\n");
+        (void)co_await exchange.write(kFirst);
         (void)co_await exchange.write("data: {\"b\":");
         exchange.abort();
     });
     run([&]() -> Task<void> {
         const auto response = co_await net::fetch(clock_, chat(std::string{kBody}));
         EXPECT_TRUE(response) << "the stream itself ends properly";
-        EXPECT_TRUE(response->body.starts_with("data: {\"a\":1}\n\ndata: {\"error\":{"))
+        EXPECT_TRUE(response->body.starts_with(std::string{kFirst} + "data: {\"error\":{"))
             << response->body;
         EXPECT_EQ(response->body.find("[DONE]"), std::string::npos);
         EXPECT_NE(response->body.find("upstream_failed"), std::string::npos);
@@ -261,14 +265,14 @@ TEST_F(WorkerTest, AClientThatLeavesEndsTheUpstreamSide) {
         exchange.watch_client([&] { upstream_saw_it = true; });
         const std::vector<net::HeaderView> headers{{"Content-Type", "text/event-stream"}};
         exchange.begin(200, headers, std::nullopt);
-        (void)co_await exchange.write("data: 1\n\n");
+        (void)co_await exchange.write(kFirst);
         for (int i = 0; i < 500 && !upstream_saw_it; ++i) {
             co_await clock_.sleep_for(10ms);
         }
     });
     run([&]() -> Task<void> {
         auto connection = co_await send_chat(std::string{kBody});
-        const std::string head = co_await read_until(*connection, "data: 1");
+        const std::string head = co_await read_until(*connection, "one");
         EXPECT_NE(head.find("200 OK"), std::string::npos);
         EXPECT_EQ(worker_.inflight(UpstreamId{"local/1"}), 1U);
         connection->close();
@@ -290,7 +294,7 @@ TEST_F(WorkerTest, AfterInstallNobodyEntersAndTheLastLeaseTells) {
         (void)co_await exchange.read_body(1U << 20U);
         const std::vector<net::HeaderView> headers{{"Content-Type", "text/event-stream"}};
         exchange.begin(200, headers, std::nullopt);
-        (void)co_await exchange.write("data: 1\n\n");
+        (void)co_await exchange.write(kFirst);
         while (!finish) {
             co_await clock_.sleep_for(2ms);
         }
@@ -299,7 +303,7 @@ TEST_F(WorkerTest, AfterInstallNobodyEntersAndTheLastLeaseTells) {
     });
     run([&]() -> Task<void> {
         auto connection = co_await send_chat(std::string{kBody});
-        (void)co_await read_until(*connection, "data: 1");
+        (void)co_await read_until(*connection, "one");
         worker_.install(closed_table());
         int drained = 0;
         worker_.when_drained(UpstreamId{"local/1"}, [&] { ++drained; });
@@ -328,7 +332,7 @@ TEST_F(WorkerTest, AnUpstreamOpenedAgainBeforeItsLastLeaseEndedTakesRequests) {
         (void)co_await exchange.read_body(1U << 20U);
         const std::vector<net::HeaderView> headers{{"Content-Type", "text/event-stream"}};
         exchange.begin(200, headers, std::nullopt);
-        (void)co_await exchange.write("data: 1\n\n");
+        (void)co_await exchange.write(kFirst);
         while (!*finish) {
             co_await clock_.sleep_for(2ms);
         }
@@ -336,11 +340,11 @@ TEST_F(WorkerTest, AnUpstreamOpenedAgainBeforeItsLastLeaseEndedTakesRequests) {
     });
     run([&]() -> Task<void> {
         auto one = co_await send_chat(std::string{kBody});
-        (void)co_await read_until(*one, "data: 1");
+        (void)co_await read_until(*one, "one");
         worker_.install(closed_table());
         worker_.install(table("local/1", {"m"}));
         auto two = co_await send_chat(std::string{kBody});
-        const std::string answer = co_await read_until(*two, "data: 1");
+        const std::string answer = co_await read_until(*two, "one");
         EXPECT_NE(answer.find(" 200 "), std::string::npos) << answer;
         *finish = true;
         one->close();
@@ -355,7 +359,7 @@ TEST_F(WorkerTest, ACutGivesEveryStreamItsErrorEvent) {
         exchange.watch_client([&] { gone = true; });
         const std::vector<net::HeaderView> headers{{"Content-Type", "text/event-stream"}};
         exchange.begin(200, headers, std::nullopt);
-        (void)co_await exchange.write("data: 1\n\n");
+        (void)co_await exchange.write(kFirst);
         for (int i = 0; i < 1000 && !gone; ++i) {
             co_await clock_.sleep_for(5ms);
         }
@@ -363,8 +367,8 @@ TEST_F(WorkerTest, ACutGivesEveryStreamItsErrorEvent) {
     run([&]() -> Task<void> {
         auto one = co_await send_chat(std::string{kBody});
         auto two = co_await send_chat(std::string{kBody});
-        (void)co_await read_until(*one, "data: 1");
-        (void)co_await read_until(*two, "data: 1");
+        (void)co_await read_until(*one, "one");
+        (void)co_await read_until(*two, "one");
         worker_.install(closed_table());
         worker_.cut(UpstreamId{"local/1"});
         for (auto* connection : {one.get(), two.get()}) {
@@ -394,17 +398,20 @@ TEST_F(WorkerTest, TheEnginesRefusalOfOurKeyIsNotTheClientsFault) {
 }
 
 TEST_F(WorkerTest, ErrorsOfTheEngineKeepStatusAndBody) {
+    constexpr std::string_view kRefusal = R"({"error" : {"message":"slow down","code":"slow"}})";
     on_chat([&](net::Exchange& exchange) -> Task<void> {
         (void)co_await exchange.read_body(1U << 20U);
         const std::vector<net::HeaderView> extra{{"Retry-After", "3"}};
-        (void)co_await exchange.respond(429, "text/html", "<p>slow down</p>", extra);
+        (void)co_await exchange.respond(429, "application/json", kRefusal, extra);
     });
     run([&]() -> Task<void> {
         const auto response = co_await net::fetch(clock_, chat(std::string{kBody}));
         EXPECT_EQ(response->status, 429);
-        EXPECT_EQ(response->body, "<p>slow down</p>");
-        EXPECT_EQ(response->header("content-type"), "text/html");
+        EXPECT_EQ(response->body, kRefusal);
+        EXPECT_EQ(response->header("content-type"), "application/json");
         EXPECT_EQ(response->header("retry-after"), "3");
+        EXPECT_EQ(response->header("x-nova-provider"), "llamacpp");
+        EXPECT_EQ(response->header("x-nova-route"), "local(slow)");
     });
 }
 
