@@ -219,6 +219,7 @@ protected:
         auto upstream = where == Where::cloud ? cloud(number)
                                               : std::make_shared<Upstream>(*serving(number).local);
         upstream->speaks = protocol.speaks;
+        upstream->options.include_usage = true;
         upstream->base_path = fmt::format("/{}{}", number, protocol.base_path);
         return upstream;
     }
@@ -367,6 +368,8 @@ TEST_F(FaultTable, AfterContentTheStreamEndsWithAnErrorEvent) {
         {"reports an error",
          [](const Protocol& protocol, net::Exchange& exchange) -> Task<void> {
              co_await begin(protocol, exchange, protocol.opening + protocol.content);
+             co_await settle();  // until the content has left: together they are an error
+             co_await settle();
              // Passed through as it came where it is the client's own dialect.
              (void)co_await exchange.write(protocol.error_event);
              exchange.abort();

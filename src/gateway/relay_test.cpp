@@ -79,6 +79,7 @@ TEST_F(Relay, GivesTheClientItsOwnNameOfAModelThatIsCalledOtherwise) {
     auto other = cloud(1);
     other->models = {};
     other->default_model = "theirs";
+    other->options.include_usage = true;
     says(1, "application/json", R"({"model" : "theirs-2024", "n":1.0})");
     install(only(other));
     run([&]() -> Task<void> {
