@@ -38,6 +38,8 @@ struct Parsed {
     std::uint64_t since = 0;
     unsigned limit = 20;
     std::string operation;
+    KeyOptions key;
+    UsageOptions usage;
     Run run;
 
     std::map<std::string, std::string> flags() const {
@@ -346,6 +348,63 @@ void add_machine_commands(CLI::App& app, Parsed& parsed) {
     version.add_flag("--json", parsed.client.json, "one JSON object on standard output");
 }
 
+void add_create_key_options(CLI::App& create, KeyOptions& key) {
+    create.add_option("name", key.name, "what the key is for; shown in lists and the ledger")
+        ->required();
+    create.add_option("--models", key.models, "only these; \"llama*\" matches by its beginning")
+        ->type_name("NAME,...")
+        ->delimiter(',');
+    create.add_option("--providers", key.providers, "only these: llamacpp, openai, ...")
+        ->type_name("NAME,...")
+        ->delimiter(',');
+    create.add_flag("--never-cloud", key.never_cloud, "only what runs on this machine");
+    create.add_option("--expires", key.expires, "30d, 12h, 90m or 2030-01-31T00:00:00Z")
+        ->type_name("WHEN");
+    create.add_option("--rpm", key.requests_per_minute, "requests a minute; default: no limit")
+        ->type_name("N");
+    create.add_option("--tpm", key.tokens_per_minute, "tokens a minute; default: no limit")
+        ->type_name("N");
+    create.add_option("--concurrent", key.concurrent, "requests at once; default: no limit")
+        ->type_name("N");
+}
+
+void add_account_commands(CLI::App& app, Parsed& parsed) {
+    CLI::App& keys = *app.add_subcommand("keys", "API keys of the gateway");
+    keys.require_subcommand(1);
+    keys.footer("Example:\n  nova keys create laptop --never-cloud --rpm 60");
+    CLI::App& create = add_command(
+        keys, parsed, "create", "Make a key; it is shown this once",
+        "nova keys create laptop --models 'llama*' --expires 90d --rpm 60 --tpm 100000",
+        [&parsed](CommandContext& context) { return keys_create_command(context, parsed.key); }
+    );
+    add_client_options(create, parsed);
+    add_create_key_options(create, parsed.key);
+    CLI::App& list = add_command(
+        keys, parsed, "list", "The keys there are, without their secrets", "nova keys list --json",
+        [](CommandContext& context) { return keys_list_command(context); }
+    );
+    add_client_options(list, parsed);
+    CLI::App& revoke = add_command(
+        keys, parsed, "revoke", "End a key at once", "nova keys revoke laptop",
+        [&parsed](CommandContext& context) { return keys_revoke_command(context, parsed.key.name); }
+    );
+    add_client_options(revoke, parsed);
+    revoke.add_option("key", parsed.key.name, "its name or id, as nova keys list shows it")
+        ->required();
+
+    CLI::App& usage = add_command(
+        app, parsed, "usage", "Who used what", "nova usage --from 2026-11-01 --group-by key",
+        [&parsed](CommandContext& context) { return usage_command(context, parsed.usage); }
+    );
+    add_client_options(usage, parsed);
+    usage.add_option("--from", parsed.usage.from, "default: 30 days before --to")
+        ->type_name("TIME");
+    usage.add_option("--to", parsed.usage.to, "default: now")->type_name("TIME");
+    usage.add_option("--group-by", parsed.usage.group_by, "model, provider, key or day")
+        ->check(CLI::IsMember({"model", "provider", "key", "day"}))
+        ->capture_default_str();
+}
+
 // A cut progress line is ended before the shell's prompt comes; nova itself goes on.
 void end_on_interrupt() {
     struct sigaction action{};
@@ -396,6 +455,7 @@ int run_cli(int argc, char** argv) {
     add_backend_commands(app, parsed);
     add_watching_commands(app, parsed);
     add_machine_commands(app, parsed);
+    add_account_commands(app, parsed);
     if (argc < 2) {
         terminal.raw(app.help());
         return static_cast<int>(ExitCode::usage);

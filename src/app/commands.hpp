@@ -70,6 +70,23 @@ struct ExplainOptions {
     bool out_of_memory = false;
 };
 
+struct KeyOptions {
+    std::string name;  // of create; or id or name of revoke
+    std::vector<std::string> models{};
+    std::vector<std::string> providers{};
+    bool never_cloud = false;
+    std::string expires{};  // "30d", "12h", "90m", or a time
+    std::uint64_t requests_per_minute = 0;
+    std::uint64_t tokens_per_minute = 0;
+    std::uint64_t concurrent = 0;
+};
+
+struct UsageOptions {
+    std::string from{};
+    std::string to{};
+    std::string group_by = "model";
+};
+
 struct UpOptions {
     std::string model;
     std::string engine;
@@ -94,6 +111,10 @@ ExitCode chat_command(CommandContext& context, const ChatOptions& options);
 ExitCode logs_command(CommandContext& context, const LogsOptions& options);
 ExitCode events_command(CommandContext& context, std::optional<std::uint64_t> since);
 ExitCode explain_command(CommandContext& context, const ExplainOptions& options);
+ExitCode keys_create_command(CommandContext& context, const KeyOptions& options);
+ExitCode keys_list_command(CommandContext& context);
+ExitCode keys_revoke_command(CommandContext& context, const std::string& name);
+ExitCode usage_command(CommandContext& context, const UsageOptions& options);
 ExitCode doctor_command(CommandContext& context);
 ExitCode version_command(CommandContext& context);
 

@@ -13,6 +13,7 @@
 #include <nlohmann/json.hpp>
 #include <unistd.h>
 
+#include "app/accounts.hpp"
 #include "app/data_plane.hpp"
 #include "app/embed_planner.hpp"
 #include "app/engine_inventory.hpp"
@@ -44,29 +45,15 @@ using namespace std::chrono_literals;
 
 constexpr auto kShutdownDeadline = 20s;
 
-// Host and Origin rules, and loopback trust: open to programs of this machine only while there are
-// no API keys (contract.md 8).
-net::Admission gateway_admission(const config::BootConfig& boot, const config::Settings& settings) {
+// Host and Origin rules; who may ask for what is the front door's (gateway/front_door).
+net::Admission gateway_admission(const config::BootConfig& boot) {
     net::AdmissionRules rules{
         .listen = boot.gateway_listen.value,
         .hosts = boot.allowed_hosts.value,
         .origins = boot.allowed_origins.value,
     };
-    const bool open = settings.boolean("gateway.open_loopback");
-    return [rules = std::move(rules),
-            open](const net::RequestHead& head, const net::Peer& peer) -> std::optional<Error> {
-        if (auto refused = net::admit(rules, head)) {
-            return refused;
-        }
-        if (!open || !peer.loopback || net::came_through_proxy(head.headers)) {
-            return Error{
-                .code = ErrorCode::unauthorized,
-                .message = "Only programs on this machine may use this gateway without a key.",
-                .word = "invalid_api_key",
-                .remedy = "API keys do not exist in this version; ask from the machine itself.",
-            };
-        }
-        return std::nullopt;
+    return [rules = std::move(rules)](const net::RequestHead& head, const net::Peer& /*peer*/) {
+        return net::admit(rules, head);
     };
 }
 
@@ -171,6 +158,7 @@ private:
     TaskGroup tasks_;
     TaskGroup controlling_;  // never cancelled: the controllers leave by themselves
     std::unique_ptr<DataPlane> plane_;
+    std::unique_ptr<Accounts> accounts_;
     std::unique_ptr<TrafficBridge> bridge_;
     std::unique_ptr<lifecycle::BackendController> controller_;
     std::unique_ptr<lifecycle::BackendController> embedder_;
@@ -197,7 +185,7 @@ void Daemon::make_planes() {
     DataPlane::Options options{
         .workers = in_.boot.workers.value,
         .policy = gateway_policy(settings_),
-        .admission = gateway_admission(in_.boot, settings_),
+        .admission = gateway_admission(in_.boot),
         .on_refused = [this](const UpstreamId& upstream
                       ) { log_.warn("gateway.refused", {{"upstream", upstream.value}}); },
         .on_wake =
@@ -206,8 +194,22 @@ void Daemon::make_planes() {
                 const bool embed = slot.value == lifecycle::kEmbedSlot;
                 (embed ? embedder_ : controller_)->wake();
             },
+        .on_ended = [this] { accounts_->drain_soon(); },
+        .loopback = settings_.boolean("gateway.open_loopback") ? gateway::Loopback::open
+                                                               : gateway::Loopback::closed,
+        .version = std::string{kVersion},
     };
     plane_ = std::make_unique<DataPlane>(io_.get_executor(), clock_, log_, std::move(options));
+    accounts_ = std::make_unique<Accounts>(Accounts::Parts{
+        .executor = io_.get_executor(),
+        .clock = clock_,
+        .log = log_,
+        .store = *store_,
+        .settings = settings_,
+        .directory = in_.directory,
+        .auth = auth_,
+        .plane = *plane_,
+    });
     bridge_ = std::make_unique<TrafficBridge>(*plane_, [this](const std::string& name) {
         const engine::EngineSpec* engine = registry_.find(name);
         return engine == nullptr || engine->serves_embeddings;
@@ -222,6 +224,7 @@ void Daemon::make_planes() {
     parts_ = std::make_unique<recovery::RecoveryParts>(recovery_parts());
     recovery::add_recovery_routes(routes_, *parts_);
     recovery::add_health_routes(routes_, *parts_, "");
+    accounts_->add_routes(routes_);
     add_status_page(routes_);
     control_ = std::make_unique<net::HttpServer>(
         io_.get_executor(), clock_, log_, routes_, net::ServerLimits{}, &recovery::render_error,
@@ -390,6 +393,7 @@ Task<void> Daemon::leave() {
     co_await controlling_.join();
     co_await weights_->leave();
     co_await plane_->stop(deadline);
+    co_await accounts_->finish();
     co_await control_->finish(Deadline::in(clock_, 2s));
     tasks_.cancel();
     co_await tasks_.join();
@@ -410,6 +414,10 @@ Task<Result<void>> Daemon::run() {
         co_return propagate(made);
     }
     make_planes();
+    const auto loaded = co_await accounts_->load(in_.boot.gateway_listen.value);
+    if (!loaded) {
+        co_return propagate(loaded);
+    }
     const auto bound = listen();
     if (!bound) {
         co_return propagate(bound);
@@ -420,6 +428,7 @@ Task<Result<void>> Daemon::run() {
         {"gateway", gateway_at_.text()},
         {"control", control_at_.text()},
         {"version", kVersion},
+        {"gateway_key", accounts_->internal_key().reveal()},
     };
     const std::string file = in_.directory.file("runtime.json");
     const auto written = store::write_file_atomically(file, runtime.dump() + "\n");
@@ -429,6 +438,7 @@ Task<Result<void>> Daemon::run() {
     plane_->start();
     controlling_.spawn("controller", controller_->run());
     controlling_.spawn("embed controller", embedder_->run());
+    accounts_->start(tasks_);
     tasks_.spawn("control accept", control_->run());
     tasks_.spawn("hardware", detect_hardware());
     tasks_.spawn("reap helpers", weights_->reap());

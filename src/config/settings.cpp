@@ -19,7 +19,7 @@ constexpr std::string_view kKeyPrefix = "setting/";
 constexpr std::size_t kMaxText = 4096;
 
 // Numbers of the lifecycle: contract.md 4; on_exit: decisions.md 1.8.
-constexpr std::array<SettingRow, 24> kRows{{
+constexpr std::array<SettingRow, 26> kRows{{
     {.name = "mode",
      .type = SettingType::word,
      .built_in = "hybrid",
@@ -136,6 +136,19 @@ constexpr std::array<SettingRow, 24> kRows{{
      .most = 86400,
      .variable = "NOVA_GATEWAY_UPSTREAM_TIMEOUT_S",
      .sentence = "How long an engine may send nothing before a request fails."},
+    {.name = "gateway.access_log",
+     .type = SettingType::word,
+     .built_in = "all",
+     .words = "all|failures|off",
+     .variable = "NOVA_GATEWAY_ACCESS_LOG",
+     .sentence = "Which requests get a line in nova's log; never what was asked or answered."},
+    {.name = "usage.keep_days",
+     .type = integer,
+     .built_in = "90",
+     .least = 0,
+     .most = 3650,
+     .variable = "NOVA_USAGE_KEEP_DAYS",
+     .sentence = "How long the ledger remembers who used what; 0: there is no ledger."},
     {.name = "loading.wait_s",
      .type = integer,
      .built_in = "0",

@@ -222,14 +222,11 @@ Task<bool> take_step(RelayJob& job, const RouteStep& step, bool another) {
 }
 
 Task<void> follow(RelayJob& job) {
-    if (job.access && job.worker.ports.gatekeeper != nullptr) {
-        const auto entered = job.worker.ports.gatekeeper->enter(*job.access);
-        if (!entered) {
-            job.end = RequestEnd::refused;
-            job.worker.counters.refused.fetch_add(1, std::memory_order_relaxed);
-            co_await answer_error(job, entered.error());
-            co_return;
-        }
+    if (const auto entered = job.enter(); !entered) {
+        job.end = RequestEnd::refused;
+        job.worker.counters.refused.fetch_add(1, std::memory_order_relaxed);
+        co_await answer_error(job, entered.error());
+        co_return;
     }
     const std::vector<RouteStep> steps = std::move(job.plan.attempts);
     for (std::size_t i = 0; i < steps.size(); ++i) {
@@ -237,6 +234,15 @@ Task<void> follow(RelayJob& job) {
             co_return;
         }
     }
+}
+
+// Whether there is such a model is nothing a key learns that may not use it.
+Error not_of_this_key(std::string_view model) {
+    return Error{
+        .code = ErrorCode::not_found,
+        .message = fmt::format("The model `{}` does not exist, or not for this API key.", model),
+        .word = "model_not_found",
+    };
 }
 
 // Who is it, and what does it want. Error: what it is answered.
@@ -263,6 +269,9 @@ Task<Result<void>> receive(RelayJob& job) {
     }
     job.peek = std::move(*peek);
     job.stream = streams(job.route, job.peek);
+    if (job.access && !job.access->may_use_model(job.peek.model)) {
+        co_return fail(not_of_this_key(job.peek.model));
+    }
     if (job.peek.model.empty()) {
         job.choose_model();
     }

@@ -133,6 +133,10 @@ Task<void> inflight(net::Exchange& exchange, WorkerState& worker) {
 
 }  // namespace
 
+bool is_relay_path(std::string_view path) {
+    return std::ranges::find(kRelayRoutes, path, &RelayRoute::pattern) != kRelayRoutes.end();
+}
+
 void add_gateway_routes(net::RouteTable& routes, WorkerState& worker) {
     for (const RelayRoute& route : kRelayRoutes) {
         routes.add("POST", std::string{route.pattern}, [&worker, &route](net::Exchange& exchange) {

@@ -155,7 +155,7 @@ Ending not_permitted(Attempt& attempt) {
     return attempt.ended(
         Ended::refused,
         Error{
-            .code = ErrorCode::unavailable,
+            .code = ErrorCode::forbidden,
             .message = fmt::format(
                 "{} may not be asked by the mode or the key.", attempt.upstream->provider
             ),
@@ -266,6 +266,7 @@ TimePoint Attempt::read_by() const {
 }
 
 void Attempt::count_bytes(const net::UpstreamConnection& from) {
+    job.answer_bytes = from.bytes_received();
     if (meter_ != nullptr) {
         // The connection counts anew with each request.
         const std::uint64_t received = from.bytes_received();

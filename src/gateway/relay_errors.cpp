@@ -38,6 +38,13 @@ int status_of(const Error& error) {
     return error.word == "request_timeout" ? 408 : policy(error.code).http_status;
 }
 
+// Of a key that is at its limit; a provider's own 429 has the provider's.
+RateState rates_of(const RelayJob& job, const Error& error) {
+    const bool own = error.code == ErrorCode::rate_limited && job.attempts == 0 && job.access &&
+                     job.worker.ports.gatekeeper != nullptr;
+    return own ? job.worker.ports.gatekeeper->rates(*job.access) : RateState{};
+}
+
 Task<void> send(RelayJob& job, const Error& error, std::string body) {
     const OwnFields own{job, nullptr};
     std::vector<net::HeaderView> headers{own.view().begin(), own.view().end()};
@@ -46,6 +53,8 @@ Task<void> send(RelayJob& job, const Error& error, std::string body) {
         seconds = std::to_string(error.retry_after->count());
         headers.push_back({"Retry-After", seconds});
     }
+    const RateFields rates{rates_of(job, error)};
+    headers.insert(headers.end(), rates.view().begin(), rates.view().end());
     const int status = status_of(error);
     job.status = status;
     ignore(

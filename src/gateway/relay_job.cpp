@@ -52,9 +52,19 @@ RelayJob::RelayJob(
 )
     : exchange{the_exchange}, worker{the_worker}, route{the_route},
       request_id{request_id_for(the_exchange.request(), the_worker.request_ids)},
-      began{the_worker.clock.now()}, began_at_{the_worker.clock.wall_now()} {}
+      began{the_worker.clock.now()}, place{the_worker.jobs.size()},
+      began_at_{the_worker.clock.wall_now()} {
+    worker.jobs.push_back(this);
+}
 
 RelayJob::~RelayJob() {
+    RelayJob* const last = worker.jobs.back();
+    worker.jobs[place] = last;
+    last->place = place;
+    worker.jobs.pop_back();
+    if (entered_) {
+        worker.ports.gatekeeper->leave(*access);
+    }
     if (worker.ports.gatekeeper != nullptr && access && (usage.prompt || usage.completion)) {
         worker.ports.gatekeeper->spend(
             *access, usage.prompt.value_or(0) + usage.completion.value_or(0)
@@ -94,6 +104,37 @@ void RelayJob::tell() const {
     record.usage = usage;
     record.usage_counted = usage_counted;
     worker.ports.observer->ended(record);
+}
+
+Result<void> RelayJob::enter() {
+    if (worker.ports.gatekeeper == nullptr || !access) {
+        return {};
+    }
+    auto entered = worker.ports.gatekeeper->enter(*access);
+    entered_ = entered.has_value();
+    return entered;
+}
+
+RunningRequest RelayJob::describe() const {
+    RunningRequest request{
+        .id = request_id,
+        .route = std::string{route.pattern},
+        .model = peek.model.substr(0, kRecordedModel),
+        .provider = answering ? answering->provider : std::string{},
+        .key_id = access ? access->key_id : std::string{},
+        .key_name = access ? access->key_name : std::string{},
+        .phase = {},
+        .since = began_at_,
+        .bytes = answer_bytes,
+    };
+    if (exchange.started()) {
+        request.phase = "answering";
+    } else if (answering) {
+        request.phase = "asking";
+    } else {
+        request.phase = plan.loading ? "waiting" : "receiving";
+    }
+    return request;
 }
 
 const dialect::Codec& RelayJob::codec() const {

@@ -15,6 +15,7 @@
 #include "gateway/request_peek.hpp"
 #include "gateway/request_record.hpp"
 #include "gateway/router.hpp"
+#include "gateway/running_request.hpp"
 #include "gateway/worker_state.hpp"
 #include "net/exchange.hpp"
 
@@ -43,6 +44,9 @@ public:
     // A client may leave the model to us: it is the one that is served here, else a cloud's own.
     void choose_model();
 
+    // Counts it against its key's limits. Error: rate_limited.
+    Result<void> enter();
+
     void give_up(const Upstream& upstream, Error error);
     // "local(timeout) -> openai", for an answer of that upstream; empty one: nobody.
     std::string_view route_text(const Upstream* upstream);
@@ -52,6 +56,8 @@ public:
             first_content_at = worker.clock.now();
         }
     }
+
+    RunningRequest describe() const;
 
     // How the request ends, as the record will say.
     void ends(RequestEnd how, int with_status) {
@@ -82,11 +88,14 @@ public:
     std::chrono::nanoseconds upstream_time{0};
     dialect::Usage usage{};
     bool usage_counted = false;
+    std::uint64_t answer_bytes = 0;  // that the provider has sent so far
+    std::size_t place = 0;           // index in WorkerState::jobs
 
 private:
     void tell() const;
 
     WallTime began_at_{};
+    bool entered_ = false;
     std::string route_text_;
     std::optional<Result<dialect::ChatRequest>> chat_request_;
 };

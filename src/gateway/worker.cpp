@@ -6,6 +6,7 @@
 
 #include "gateway/gateway_routes.hpp"
 #include "gateway/openai_error.hpp"
+#include "gateway/relay_job.hpp"
 #include "gateway/worker_state.hpp"
 
 namespace nova::gateway {
@@ -154,6 +155,26 @@ void Worker::stop() {
 Task<void> Worker::finish(Deadline deadline) {
     co_await state_->server.finish(deadline);
     state_->cut_grace.cancel();
+}
+
+void Worker::add_route(std::string method, std::string pattern, net::Handler handler) {
+    state_->routes.add(std::move(method), std::move(pattern), std::move(handler));
+}
+
+std::vector<net::RouteTable::Entry> Worker::routes() const {
+    return state_->routes.entries();
+}
+
+std::shared_ptr<const RoutingTable> Worker::table() const {
+    return state_->table;
+}
+
+std::vector<RunningRequest> Worker::running() const {
+    std::vector<RunningRequest> list;
+    for (const RelayJob* job : state_->jobs) {
+        list.push_back(job->describe());
+    }
+    return list;
 }
 
 namespace {

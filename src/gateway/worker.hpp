@@ -4,11 +4,14 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "core/deadline.hpp"
 #include "core/log.hpp"
 #include "gateway/policy.hpp"
 #include "gateway/routing_table.hpp"
+#include "gateway/running_request.hpp"
 #include "gateway/worker_ports.hpp"
 #include "net/http_server.hpp"
 
@@ -35,6 +38,13 @@ public:
     Task<void> run();
     void stop();
     Task<void> finish(Deadline deadline);
+
+    // Before run(). A route beside the gateway's own; what the handler uses outlives the worker.
+    void add_route(std::string method, std::string pattern, net::Handler handler);
+    std::vector<net::RouteTable::Entry> routes() const;
+
+    std::shared_ptr<const RoutingTable> table() const;
+    std::vector<RunningRequest> running() const;
 
     // From its return on no request of this worker is admitted by an older table.
     void install(std::shared_ptr<const RoutingTable> table);

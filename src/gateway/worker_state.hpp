@@ -39,6 +39,8 @@ struct ActiveRelay {
     }
 };
 
+class RelayJob;
+
 struct WorkerState {
     WorkerState(
         asio::any_io_executor executor, Clock& the_clock, Log& the_log,
@@ -80,6 +82,7 @@ struct WorkerState {
     std::shared_ptr<const RoutingTable> table;
     std::vector<std::unique_ptr<UpstreamGate>> gates;
     std::vector<ActiveRelay*> active;
+    std::vector<RelayJob*> jobs;  // every request from its head to its end
     std::vector<SlotName> woken;  // since the last table
     WaitingRoom room;
     asio::steady_timer cut_grace;

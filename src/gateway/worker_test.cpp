@@ -490,8 +490,10 @@ TEST_F(WorkerTest, ListsOnlyWhatCanBeAsked) {
 }
 
 TEST_F(WorkerTest, TheEmbedSlotsUpstreamComesAndGoesWithoutTheLocalOne) {
-    routes_.add("POST", "/v1/embeddings", [](net::Exchange& exchange) -> Task<void> {
+    std::string arrived;
+    routes_.add("POST", "/v1/embeddings", [&](net::Exchange& exchange) -> Task<void> {
         const auto body = co_await exchange.read_body(1U << 20U);
+        arrived = *body;
         (void)co_await exchange.respond(200, "application/json", *body);
     });
     const auto with_embed = [&](const std::string& local, const std::string& embed) {
@@ -511,7 +513,9 @@ TEST_F(WorkerTest, TheEmbedSlotsUpstreamComesAndGoesWithoutTheLocalOne) {
         EXPECT_EQ(own->body, R"({"model":"e","input":"x"})");
         // The local engine makes none: asked for by the name the embed slot has for its model.
         const auto mapped = co_await net::fetch(clock_, embedding(R"({"model":"m","input":"x"})"));
-        EXPECT_EQ(mapped->body, R"({"model":"e","input":"x"})");
+        // The upstream here sends back what it was sent; the client reads its own name (trap 71).
+        EXPECT_EQ(mapped->body, R"({"model":"m","input":"x"})");
+        EXPECT_EQ(arrived, R"({"model":"e","input":"x"})");
         const auto refused = co_await net::fetch(clock_, chat(R"({"model":"e"})"));
         EXPECT_EQ(refused->status, 400);
 

@@ -25,6 +25,11 @@ REQUESTS = {
     "get_gpu_stats": ({}, None, {200}),
     "get_inference_hardware": ({}, None, {200, 404}),
     "get_inference_gpu_stats": ({}, None, {200}),
+    "list_requests": ({}, None, {200}),
+    "list_keys": ({}, None, {200}),
+    "create_key": ({}, {"name": "", "models": ["m"]}, {422}),
+    "revoke_key": ({"id": "no-such-key"}, None, {404}),
+    "get_usage": ({}, None, {200}),
     "get_live": ({}, None, {200}),
     "get_ready": ({}, None, {200, 503}),
 }
