@@ -126,7 +126,7 @@ style() {
     done
     printf '%d %d\n' "$good" "$bad" >>"$out/counts"
     python -m pytest -q -c tests/pytest.ini --rootdir . --junitxml "$out/tools.xml" \
-        tools/tidy_test.py tools/sum_tests_test.py tests/scripts
+        tools/tidy_test.py tools/traps_test.py tools/sum_tests_test.py tests/scripts
 }
 
 unit() {
