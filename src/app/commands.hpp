@@ -70,6 +70,19 @@ struct ExplainOptions {
     bool out_of_memory = false;
 };
 
+struct ConformOptions {
+    std::string url{};
+    std::string dialect = "auto";  // or openai, anthropic, ollama
+    std::string model{};           // empty: the first that is listed
+    std::string embed_model{};
+    std::string key_file{};  // "-": standard input
+    std::vector<std::string> only{};
+    std::string against{};
+    std::string against_key_file{};
+    double timeout_s = 60;
+    bool list = false;
+};
+
 struct UpOptions {
     std::string model;
     std::string engine;
@@ -95,6 +108,8 @@ ExitCode logs_command(CommandContext& context, const LogsOptions& options);
 ExitCode events_command(CommandContext& context, std::optional<std::uint64_t> since);
 ExitCode explain_command(CommandContext& context, const ExplainOptions& options);
 ExitCode doctor_command(CommandContext& context);
+// failed: a check that must pass did not.
+ExitCode conform_command(CommandContext& context, const ConformOptions& options);
 ExitCode version_command(CommandContext& context);
 
 // ---- parts that commands share
