@@ -21,7 +21,7 @@ namespace nova::conform {
 using Fields = std::vector<std::pair<std::string, std::string>>;
 
 struct Target {
-    Endpoint endpoint;
+    Endpoint endpoint{};
     std::string base{};  // in front of "/v1/..." and "/api/..."; without a slash at the end
     Secret key{};
     std::string model{};

@@ -89,7 +89,6 @@ private:
     Task<void> accept();
     Task<void> serve(boost::asio::ip::tcp::socket socket);
 
-    boost::asio::io_context& io_;
     Script script_;
     boost::asio::ip::tcp::acceptor acceptor_;
     TaskGroup group_;

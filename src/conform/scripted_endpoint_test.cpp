@@ -296,7 +296,7 @@ struct ScriptedEndpoint::Session {
 };
 
 ScriptedEndpoint::ScriptedEndpoint(asio::io_context& io, std::string fault)
-    : io_{io}, script_{std::move(fault)}, acceptor_{io}, group_{io.get_executor()} {}
+    : script_{std::move(fault)}, acceptor_{io}, group_{io.get_executor()} {}
 
 Endpoint ScriptedEndpoint::start() {
     const asio::ip::tcp::endpoint at{asio::ip::address_v4::loopback(), 0};

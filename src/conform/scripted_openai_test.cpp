@@ -263,9 +263,10 @@ Said Script::openai_stream(const Json& request, const std::string& text, unsigne
         said = "a" + std::string{kReplacement} + said.substr(3);
     }
     send(delta({{"content", said}}, nullptr), nullptr);
-    const bool cut = has("stream.done-in-text") && text.find("[DONE]") != std::string::npos;
-    if (!cut) {
-        send(delta(Json::object(), has("stream.finish-reason") ? Json() : Json("stop")), nullptr);
+    const bool odd_text = text.find("[DONE]") != std::string::npos;
+    if (!odd_text || !has("stream.done-in-text")) {
+        const bool never = has("stream.finish-reason") && !odd_text;
+        send(delta(Json::object(), never ? Json() : Json("stop")), nullptr);
     }
     if ((metered && !has("stream.usage-asked")) || (!metered && has("stream.usage-unasked"))) {
         send(Json::array(), usage_of(tokens, has("stream.usage-numbers") ? 1 : 0));
