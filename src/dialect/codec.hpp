@@ -15,11 +15,11 @@
 #include "dialect/chat_event.hpp"
 #include "dialect/chat_request.hpp"
 
-namespace nova::dialect {
+namespace nova {
+class Clock;
+}
 
-// openai_text is /v1/completions; ollama_generate is /api/generate; nova is what the first Nova's
-// clients speak (/complete and /stream).
-enum class Dialect : std::uint8_t { openai, openai_text, anthropic, ollama, ollama_generate, nova };
+namespace nova::dialect {
 
 // What a provider wants that its dialect leaves open; from data/providers.json.
 struct WriteOptions {
@@ -50,6 +50,7 @@ struct AnswerIdentity {
     std::string model;  // what the client asked for (trap 71)
     std::int64_t created = 0;
     bool include_usage = false;
+    const Clock* clock = nullptr;  // for the durations that Ollama's answers hold; else they are 0
 };
 
 // Writes an answer in the client's dialect.
@@ -72,6 +73,14 @@ public:
     // (an image URL for Ollama, trap 88).
     virtual Result<std::string>
     write_request(const ChatRequest& request, const WriteOptions& options) const = 0;
+
+    // What write_request leaves out of this request because the dialect has no word for it, by
+    // OpenAI's names; for X-Nova-Route, behind ChatRequest::dropped.
+    virtual std::vector<std::string>
+    left_out(const ChatRequest& /*request*/, const WriteOptions& /*options*/) const {
+        return {};
+    }
+
     virtual std::unique_ptr<AnswerReader> reader(bool stream) const = 0;
     virtual std::unique_ptr<AnswerWriter> writer(AnswerIdentity identity, bool stream) const = 0;
     // An error answer (status of 400 and up, any content type, at most 64 KiB) as an Error with the
@@ -91,6 +100,7 @@ public:
 
 // They live as long as the program.
 const Codec& openai_codec();
+const Codec& anthropic_codec();
 
 const Codec& codec_of(Dialect dialect);
 

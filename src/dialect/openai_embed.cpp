@@ -1,38 +1,36 @@
 // OpenAI's embeddings.
 #include "dialect/openai_embed.hpp"
 
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "dialect/json_text.hpp"
-
 namespace nova::dialect::openai {
-namespace {
-
-Result<std::vector<std::string>> read_inputs(const Tree* input, bool& single) {
+Result<void> read_inputs(const Tree* input, std::string_view key, EmbedRequest& request) {
     if (input == nullptr) {
-        return fail(ErrorCode::invalid_argument, "input is missing.");
+        return fail(ErrorCode::invalid_argument, fmt::format("{} is missing.", key));
     }
     if (input->is_string()) {
-        single = true;
-        return std::vector{input->get<std::string>()};
+        request.single = true;
+        request.inputs = {input->get<std::string>()};
+        return {};
     }
     if (!input->is_array() || input->empty()) {
-        return fail(ErrorCode::invalid_argument, "input must be a string or a list of strings.");
+        return fail(
+            ErrorCode::invalid_argument,
+            fmt::format("{} must be a string or a list of strings.", key)
+        );
     }
-    std::vector<std::string> inputs;
     for (const Tree& value : *input) {
         if (!value.is_string()) {
             return fail(
                 ErrorCode::invalid_argument,
-                "input as token numbers cannot be translated for this provider."
+                fmt::format("{} as token numbers cannot be translated for this provider.", key)
             );
         }
-        inputs.push_back(value.get<std::string>());
+        request.inputs.push_back(value.get<std::string>());
     }
-    return inputs;
+    return {};
 }
-
-}  // namespace
 
 Result<EmbedRequest> read_embed(std::string_view body) {
     const auto tree = parse_tree(body, "The body");
@@ -51,11 +49,9 @@ Result<EmbedRequest> read_embed(std::string_view body) {
     if (members.error()) {
         return fail(*members.error());
     }
-    auto inputs = read_inputs(members.any("input"), request.single);
-    if (!inputs) {
-        return propagate(inputs);
+    if (const auto read = read_inputs(members.any("input"), "input", request); !read) {
+        return propagate(read);
     }
-    request.inputs = std::move(*inputs);
     return request;
 }
 
@@ -80,7 +76,7 @@ Result<EmbedAnswer> read_embed_answer(std::string_view body) {
         return fail(ErrorCode::upstream_failed, "The provider's answer holds no embeddings.");
     }
     EmbedAnswer answer;
-    answer.model = tree->value("model", "");
+    answer.model = text_of(member(*tree, "model"));
     for (const Tree& row : (*tree)["data"]) {
         const Tree value = row.is_object() ? row.value("embedding", Tree{}) : Tree{};
         std::vector<float> vector;

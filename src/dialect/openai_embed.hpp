@@ -2,9 +2,12 @@
 #pragma once
 
 #include "dialect/codec.hpp"
+#include "dialect/json_text.hpp"
 
 namespace nova::dialect::openai {
 
+// Texts to embed, one or a list. Error: invalid_argument, also for token numbers.
+Result<void> read_inputs(const Tree* input, std::string_view key, EmbedRequest& request);
 Result<EmbedRequest> read_embed(std::string_view body);
 std::string write_embed(const EmbedRequest& request, const WriteOptions& options);
 Result<EmbedAnswer> read_embed_answer(std::string_view body);

@@ -7,36 +7,11 @@
 #include "dialect/json_text.hpp"
 #include "dialect/openai_answer.hpp"
 #include "dialect/provider_error.hpp"
+#include "dialect/whole_reader.hpp"
 #include "net/sse.hpp"
 
 namespace nova::dialect::openai {
 namespace {
-
-constexpr std::size_t kMaxAnswer = 64U * 1024U * 1024U;
-
-std::optional<std::uint64_t> count(const Tree& object, const char* key) {
-    if (!object.is_object()) {
-        return std::nullopt;
-    }
-    const auto it = object.find(key);
-    if (it == object.end() || !it->is_number_integer() || it->get<std::int64_t>() < 0) {
-        return std::nullopt;
-    }
-    return it->get<std::uint64_t>();
-}
-
-const Tree& member(const Tree& object, const char* key) {
-    static const Tree none;
-    if (!object.is_object()) {
-        return none;
-    }
-    const auto it = object.find(key);
-    return it == object.end() ? none : *it;
-}
-
-std::string text_of(const Tree& value) {
-    return value.is_string() ? value.get<std::string>() : std::string{};
-}
 
 FinishReason reason_from(std::string_view word) {
     if (word == "stop" || word == "eos" || word == "end_turn") {
@@ -105,6 +80,9 @@ private:
         }
         if (auto text = text_of(member(delta, "content")); !text.empty()) {
             out.emplace_back(TextDelta{std::move(text)});
+        }
+        if (auto text = text_of(member(choice, "text")); !text.empty()) {
+            out.emplace_back(TextDelta{std::move(text)});  // of a text_completion
         }
         if (auto text = text_of(member(delta, "refusal")); !text.empty()) {
             out.emplace_back(RefusalDelta{std::move(text)});
@@ -177,11 +155,11 @@ private:
             return;
         }
         out.emplace_back(Usage{
-            .prompt = count(usage, "prompt_tokens"),
-            .completion = count(usage, "completion_tokens"),
-            .cached = count(member(usage, "prompt_tokens_details"), "cached_tokens"),
+            .prompt = count_in(usage, "prompt_tokens"),
+            .completion = count_in(usage, "completion_tokens"),
+            .cached = count_in(member(usage, "prompt_tokens_details"), "cached_tokens"),
             .cache_write = std::nullopt,
-            .reasoning = count(member(usage, "completion_tokens_details"), "reasoning_tokens"),
+            .reasoning = count_in(member(usage, "completion_tokens_details"), "reasoning_tokens"),
         });
     }
 
@@ -248,33 +226,13 @@ private:
     bool done_ = false;
 };
 
-class WholeReader final : public AnswerReader {
-public:
-    void feed(std::string_view bytes, std::vector<ChatEvent>& /*out*/) override {
-        if (body_.size() + bytes.size() <= kMaxAnswer) {
-            body_.append(bytes);
-        } else {
-            too_large_ = true;
-        }
+void take_whole(const Tree& object, std::vector<ChatEvent>& out) {
+    Assembly assembly;
+    assembly.take(object, "message", out);
+    if (!assembly.failed() && !assembly.finished()) {
+        assembly.fail_with(broken("answered without a choice"), out);
     }
-
-    void end(std::vector<ChatEvent>& out) override {
-        Assembly assembly;
-        const auto tree = parse_tree(body_, "The answer");
-        if (too_large_ || !tree || !tree->is_object()) {
-            assembly.fail_with(broken("answered with something that is not JSON"), out);
-            return;
-        }
-        assembly.take(*tree, "message", out);
-        if (!assembly.failed() && !assembly.finished()) {
-            assembly.fail_with(broken("answered without a choice"), out);
-        }
-    }
-
-private:
-    std::string body_;
-    bool too_large_ = false;
-};
+}
 
 }  // namespace
 
@@ -282,7 +240,7 @@ std::unique_ptr<AnswerReader> reader(bool stream) {
     if (stream) {
         return std::make_unique<StreamReader>();
     }
-    return std::make_unique<WholeReader>();
+    return whole_reader(take_whole);
 }
 
 }  // namespace nova::dialect::openai

@@ -8,6 +8,9 @@
 #include <nlohmann/json.hpp>
 
 #include "dialect/json_text.hpp"
+#include "dialect/openai_pieces.hpp"
+#include "dialect/provider_view.hpp"
+#include "dialect/thinking.hpp"
 
 namespace nova::dialect::openai {
 namespace {
@@ -43,19 +46,6 @@ std::string_view word(Role role) {
         return "tool";
     }
     return "user";
-}
-
-Image image_from(std::string url, std::string detail) {
-    Image image{.media_type = {}, .base64 = {}, .url = {}, .detail = std::move(detail)};
-    constexpr std::string_view kMark = ";base64,";
-    const std::size_t mark = url.find(kMark);
-    if (url.starts_with("data:") && mark != std::string::npos) {
-        image.media_type = url.substr(5, mark - 5);
-        image.base64 = url.substr(mark + kMark.size());
-    } else {
-        image.url = std::move(url);
-    }
-    return image;
 }
 
 Result<Part> read_part(const Tree& value, const std::string& path) {
@@ -112,26 +102,6 @@ Result<std::vector<Part>> read_content(const Tree* content, const std::string& p
     return parts;
 }
 
-Result<ToolCall> read_call(const Tree& value, const std::string& path) {
-    Members members{value, path};
-    ToolCall call;
-    call.id = members.text("id").value_or("");
-    const Tree* function = members.object("function");
-    if (function == nullptr) {
-        members.complain("function", "is missing.");
-    }
-    if (members.error()) {
-        return fail(*members.error());
-    }
-    Members inner{*function, path + ".function"};
-    call.name = inner.required_text("name");
-    call.arguments = arguments_text(inner.any("arguments"));
-    if (inner.error()) {
-        return fail(*inner.error());
-    }
-    return call;
-}
-
 Result<Message> read_message(const Tree& value, const std::string& path) {
     Members members{value, path};
     Message message;
@@ -171,48 +141,6 @@ Result<Message> read_message(const Tree& value, const std::string& path) {
         return fail(*members.error());
     }
     return message;
-}
-
-Result<Tool> read_tool(const Tree& value, const std::string& path) {
-    Members members{value, path};
-    Tool tool;
-    tool.name = members.required_text("name");
-    tool.description = members.text("description").value_or("");
-    if (const Tree* parameters = members.object("parameters")) {
-        tool.parameters = raw_text(*parameters);
-    }
-    tool.strict = members.boolean("strict");
-    if (members.error()) {
-        return fail(*members.error());
-    }
-    return tool;
-}
-
-Result<void> read_tools(Members& members, ChatRequest& request) {
-    const Tree* tools = members.array("tools");
-    const Tree* functions = members.array("functions");  // the form before tools
-    for (std::size_t i = 0; tools != nullptr && i < tools->size(); ++i) {
-        const std::string path = fmt::format("tools[{}]", i);
-        Members outer{(*tools)[i], path};
-        const Tree* function = outer.object("function");
-        if (function == nullptr) {
-            request.dropped.push_back(path);  // custom and built-in tools of OpenAI alone
-            continue;
-        }
-        auto tool = read_tool(*function, path + ".function");
-        if (!tool) {
-            return propagate(tool);
-        }
-        request.tools.push_back(std::move(*tool));
-    }
-    for (std::size_t i = 0; functions != nullptr && i < functions->size(); ++i) {
-        auto tool = read_tool((*functions)[i], fmt::format("functions[{}]", i));
-        if (!tool) {
-            return propagate(tool);
-        }
-        request.tools.push_back(std::move(*tool));
-    }
-    return {};
 }
 
 std::optional<ToolChoice> choice_from(std::string_view word) {
@@ -281,43 +209,6 @@ void read_format(Members& members, ChatRequest& request) {
         return;
     }
     request.format = std::move(out);
-}
-
-void read_stop(Members& members, ChatRequest& request) {
-    const Tree* stop = members.any("stop");
-    if (stop == nullptr) {
-        return;
-    }
-    if (stop->is_string()) {
-        request.stop.push_back(stop->get<std::string>());
-        return;
-    }
-    if (!stop->is_array() ||
-        !std::ranges::all_of(*stop, [](const Tree& v) { return v.is_string(); })) {
-        members.complain("stop", "must be a string or a list of strings.");  // trap 92
-        return;
-    }
-    for (const Tree& value : *stop) {
-        request.stop.push_back(value.get<std::string>());
-    }
-}
-
-void read_sampling(Members& members, ChatRequest& request) {
-    request.temperature = members.number("temperature");
-    request.top_p = members.number("top_p");
-    request.top_k = members.integer("top_k");
-    request.min_p = members.number("min_p");
-    request.presence_penalty = members.number("presence_penalty");
-    request.frequency_penalty = members.number("frequency_penalty");
-    request.repeat_penalty = members.number("repeat_penalty");
-    if (auto other = members.number("repetition_penalty"); !request.repeat_penalty) {
-        request.repeat_penalty = other;
-    }
-    request.seed = members.integer("seed");
-    // Both given: the newer word counts (trap 60).
-    const auto newer = members.integer("max_completion_tokens");
-    const auto older = members.integer("max_tokens");
-    request.max_tokens = newer ? newer : older;
 }
 
 // ---- writing
@@ -390,22 +281,6 @@ Tree message_json(const Message& message, const WriteOptions& options) {
     return out;
 }
 
-Tree tool_json(const Tool& tool) {
-    Tree function = Tree::object();
-    function["name"] = tool.name;
-    if (!tool.description.empty()) {
-        function["description"] = tool.description;
-    }
-    function["parameters"] = Tree::parse(tool.parameters, nullptr, false);
-    if (tool.strict) {
-        function["strict"] = *tool.strict;
-    }
-    Tree out = Tree::object();
-    out["type"] = "function";
-    out["function"] = std::move(function);
-    return out;
-}
-
 Tree choice_json(const ToolChoice& choice) {
     switch (choice.mode) {
     case ToolChoice::Mode::automatic:
@@ -443,41 +318,6 @@ Tree format_json(const ResponseFormat& format) {
         schema["strict"] = *format.strict;
     }
     return out;
-}
-
-template <class T>
-void put(Tree& out, const char* key, const std::optional<T>& value) {
-    if (value) {
-        out[key] = *value;
-    }
-}
-
-void put_sampling(Tree& out, const ChatRequest& request, const WriteOptions& options) {
-    put(out, options.max_completion_tokens ? "max_completion_tokens" : "max_tokens",
-        request.max_tokens);
-    put(out, "temperature", request.temperature);
-    put(out, "top_p", request.top_p);
-    put(out, "top_k", request.top_k);
-    put(out, "min_p", request.min_p);
-    put(out, "presence_penalty", request.presence_penalty);
-    put(out, "frequency_penalty", request.frequency_penalty);
-    put(out, "repeat_penalty", request.repeat_penalty);
-    put(out, "seed", request.seed);
-    if (!request.stop.empty()) {
-        out["stop"] = request.stop;
-    }
-}
-
-// Defaults lie below what the request says, and what the provider does not know goes.
-void apply(Tree& out, const WriteOptions& options) {
-    for (const auto& [key, value] : options.defaults) {
-        if (!out.contains(key)) {
-            out[key] = Tree::parse(value, nullptr, false);
-        }
-    }
-    for (const std::string& key : options.unsupported) {
-        out.erase(key);
-    }
 }
 
 }  // namespace
@@ -544,9 +384,12 @@ std::string write_request(const ChatRequest& request, const WriteOptions& option
     if (request.stream && options.include_usage) {
         out["stream_options"]["include_usage"] = true;  // only with a stream (trap 57)
     }
-    put_sampling(out, request, options);
+    put_sampling(out, request, limit_name(options));
     if (request.format) {
         out["response_format"] = format_json(*request.format);
+    }
+    if (request.think_budget) {
+        out["reasoning_effort"] = effort_of(*request.think_budget);
     }
     put(out, "reasoning_effort", request.effort);
     put(out, "user", request.user);
@@ -554,10 +397,30 @@ std::string write_request(const ChatRequest& request, const WriteOptions& option
         out["metadata"] = Tree::parse(*request.metadata, nullptr, false);
     }
     for (const auto& [key, value] : request.extra) {
-        out[key] = Tree::parse(value, nullptr, false);
+        if (same_words(request.from, Dialect::openai)) {
+            out[key] = Tree::parse(value, nullptr, false);
+        }
     }
-    apply(out, options);
+    apply_options(out, options);
     return raw_text(out);
+}
+
+std::vector<std::string> left_out(const ChatRequest& request, const WriteOptions& options) {
+    auto view = provider_view(request, options, Dialect::openai);
+    if (!view) {
+        return {};
+    }
+    leave_out(*view, "num_ctx");
+    leave_out(*view, "keep_alive");
+    const auto replayed = [](const Message& message) { return message.reasoning.has_value(); };
+    if (!options.send_reasoning && std::ranges::any_of(view->messages, replayed)) {
+        view->dropped.emplace_back("messages.reasoning_content");
+    }
+    const auto marked = [](const auto& holder) { return holder.cache_control.has_value(); };
+    if (std::ranges::any_of(view->messages, marked) || std::ranges::any_of(view->tools, marked)) {
+        view->dropped.emplace_back("cache_control");
+    }
+    return std::move(view->dropped);
 }
 
 }  // namespace nova::dialect::openai

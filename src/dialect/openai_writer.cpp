@@ -4,62 +4,13 @@
 
 #include "dialect/json_text.hpp"
 #include "dialect/openai_answer.hpp"
+#include "dialect/openai_pieces.hpp"
 #include "dialect/provider_error.hpp"
+#include "dialect/whole_answer.hpp"
 #include "net/sse.hpp"
 
 namespace nova::dialect::openai {
 namespace {
-
-std::string_view word(FinishReason reason) {
-    switch (reason) {
-    case FinishReason::stop:
-    case FinishReason::other:
-        return "stop";  // closed enums in clients: nothing else is known
-    case FinishReason::length:
-        return "length";
-    case FinishReason::tool_calls:
-        return "tool_calls";
-    case FinishReason::content_filter:
-    case FinishReason::refusal:
-        return "content_filter";
-    }
-    return "stop";
-}
-
-Tree usage_json(const Usage& usage) {
-    const std::uint64_t prompt = usage.prompt.value_or(0);
-    const std::uint64_t completion = usage.completion.value_or(0);
-    Tree out = Tree::object();
-    out["prompt_tokens"] = prompt;
-    out["completion_tokens"] = completion;
-    out["total_tokens"] = prompt + completion;
-    if (usage.cached) {
-        out["prompt_tokens_details"]["cached_tokens"] = *usage.cached;
-    }
-    if (usage.reasoning) {
-        out["completion_tokens_details"]["reasoning_tokens"] = *usage.reasoning;
-    }
-    return out;
-}
-
-// A later reading replaces what it names of an earlier one.
-void merge(Usage& into, const Usage& newer) {
-    const auto take = [](auto& old, const auto& fresh) {
-        if (fresh) {
-            old = fresh;
-        }
-    };
-    take(into.prompt, newer.prompt);
-    take(into.completion, newer.completion);
-    take(into.cached, newer.cached);
-    take(into.cache_write, newer.cache_write);
-    take(into.reasoning, newer.reasoning);
-}
-
-template <class... F>
-struct Overloaded : F... {
-    using F::operator()...;
-};
 
 // The same id, model and time in every chunk (trap 56), the client's name for the model (trap 71).
 class StreamWriter final : public AnswerWriter {
@@ -186,7 +137,7 @@ private:
 
     void finish(const Finished& finished, std::string& out) {
         open({}, out);
-        choice(Tree::object(), Tree(word(finished.reason)), out);
+        choice(Tree::object(), Tree(finish_word(finished.reason)), out);
     }
 
     AnswerIdentity identity_;
@@ -201,50 +152,25 @@ public:
 
     std::string_view content_type() const override { return "application/json"; }
 
-    void write(const ChatEvent& event, std::string& /*out*/) override {
-        std::visit(
-            Overloaded{
-                [&](const Begun& begun) {
-                    identity_.id = begun.id.empty() ? identity_.id : begun.id;
-                    identity_.created = begun.created == 0 ? identity_.created : begun.created;
-                },
-                [&](const TextDelta& text) { text_ += text.text; },
-                [&](const ReasoningDelta& text) { reasoning_ += text.text; },
-                [&](const RefusalDelta& text) { refusal_ += text.text; },
-                [&](const ToolCallBegun& call) {
-                    calls_.push_back(ToolCall{.id = call.id, .name = call.name, .arguments = {}});
-                },
-                [&](const ToolArgumentsDelta& piece) {
-                    if (piece.index < calls_.size()) {
-                        calls_[piece.index].arguments += piece.json;
-                    }
-                },
-                [&](const Finished& finished) { reason_ = word(finished.reason); },
-                [&](const Usage& usage) { merge(usage_, usage); },
-                [&](const Failed& failed) { error_ = failed.error; },
-                [](const KeepAlive&) {},
-            },
-            event
-        );
-    }
+    void write(const ChatEvent& event, std::string& /*out*/) override { answer_.take(event); }
 
     void end(std::string& out) override {
-        if (error_) {
-            out += write_error(*error_);
+        if (answer_.error) {
+            out += write_error(*answer_.error);
             return;
         }
         Tree answer = Tree::object();
-        answer["id"] = identity_.id;
+        answer["id"] = answer_.id.empty() ? identity_.id : answer_.id;
         answer["object"] = "chat.completion";
-        answer["created"] = identity_.created;
+        answer["created"] = answer_.created == 0 ? identity_.created : answer_.created;
         answer["model"] = identity_.model;
         Tree choice = Tree::object();
         choice["index"] = 0;
         choice["message"] = message();
         choice["logprobs"] = nullptr;
-        choice["finish_reason"] = reason_;
+        choice["finish_reason"] = finish_word(answer_.reason());
         answer["choices"].push_back(std::move(choice));
-        answer["usage"] = usage_json(usage_);
+        answer["usage"] = usage_json(answer_.usage);
         out += raw_text(answer);
     }
 
@@ -252,12 +178,13 @@ private:
     Tree message() const {
         Tree message = Tree::object();
         message["role"] = "assistant";
-        message["content"] = text_.empty() && !calls_.empty() ? Tree{} : Tree(text_);
-        message["refusal"] = refusal_.empty() ? Tree{} : Tree(refusal_);
-        if (!reasoning_.empty()) {
-            message["reasoning_content"] = reasoning_;
+        message["content"] =
+            answer_.text.empty() && !answer_.calls.empty() ? Tree{} : Tree(answer_.text);
+        message["refusal"] = answer_.refusal.empty() ? Tree{} : Tree(answer_.refusal);
+        if (!answer_.reasoning.empty()) {
+            message["reasoning_content"] = answer_.reasoning;
         }
-        for (const ToolCall& call : calls_) {
+        for (const ToolCall& call : answer_.calls) {
             Tree item = Tree::object();
             item["id"] = call.id;
             item["type"] = "function";
@@ -269,13 +196,7 @@ private:
     }
 
     AnswerIdentity identity_;
-    std::string text_;
-    std::string reasoning_;
-    std::string refusal_;
-    std::vector<ToolCall> calls_;
-    std::string_view reason_ = "stop";
-    Usage usage_;
-    std::optional<Error> error_;
+    WholeAnswer answer_;
 };
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "gateway/chat_relay.hpp"
+#include "gateway/ollama_routes.hpp"
 
 namespace nova::gateway {
 namespace {
@@ -135,6 +136,7 @@ void add_gateway_routes(net::RouteTable& routes, WorkerState& worker) {
         get(prefix + "/ready", &ready);
         get(prefix + "/inflight", &inflight);
     }
+    add_ollama_routes(routes, worker);
 }
 
 }  // namespace nova::gateway

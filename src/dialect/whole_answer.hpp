@@ -1,0 +1,31 @@
+// A whole answer, put together from its events: for dialects' answers that are no streams.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "dialect/chat_event.hpp"
+#include "dialect/chat_request.hpp"
+
+namespace nova::dialect {
+
+struct WholeAnswer {
+    std::string id;            // empty when the upstream gave none
+    std::int64_t created = 0;  // 0 when unknown
+    std::string text;
+    std::string reasoning;
+    std::string signature;  // of the reasoning; Anthropic
+    std::string refusal;
+    std::vector<ToolCall> calls;
+    std::optional<Finished> finished;
+    Usage usage;
+    std::optional<Error> error;
+
+    void take(const ChatEvent& event);
+
+    FinishReason reason() const { return finished ? finished->reason : FinishReason::stop; }
+};
+
+}  // namespace nova::dialect
