@@ -13,7 +13,7 @@ namespace {
 constexpr unsigned kLeavers = 4;    // more than one engine's slots, few enough to be paid for
 constexpr unsigned kLong = 1024;    // tokens; the leavers see a few of them
 constexpr int kPatienceFactor = 4;  // against the time a small request takes undisturbed
-constexpr std::chrono::seconds kSlack{4};
+constexpr std::chrono::seconds kSlack{10};  // a busy machine is no fault
 
 enum class Leaving : std::uint8_t { mid_stream, before_answer };
 

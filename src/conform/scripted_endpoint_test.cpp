@@ -246,6 +246,7 @@ struct ScriptedEndpoint::Session {
         if (heard.method != "HEAD" || script.has("framing.head")) {
             bytes += chunked ? in_chunks(said.body, 11) : said.body;
             bytes += chunked && !said.waits_for_goodbye ? "0\r\n\r\n" : "";
+            bytes += said.streamed && script.has("stream.keep-alive") ? "0\r\n\r\n" : "";
         }
         if (said.waits_for_goodbye) {
             if (said.streamed && !co_await write(std::move(bytes))) {
@@ -281,7 +282,7 @@ struct ScriptedEndpoint::Session {
         }
         const bool small_chat = heard.method == "POST" && !streamed_before;
         if (requests++ > 0 && ((small_chat && script.has("framing.keep-alive")) ||
-                               (streamed_before && script.has("stream.keep-alive")))) {
+                               (streamed_before && script.has("stream.stays-open")))) {
             co_return false;
         }
         const bool closing = heard.field("connection") == "close";

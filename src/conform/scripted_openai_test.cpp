@@ -230,10 +230,11 @@ Said Script::openai_stream(const Json& request, const std::string& text, unsigne
     unsigned number = 0;
     std::string out;
     const auto send = [&](Json choices, Json usage) {
+        ++number;
         Json chunk{
-            {"id", has("stream.identity") ? fmt::format("c-{}", number++) : "chatcmpl-2"},
+            {"id", has("stream.identity") ? fmt::format("c-{}", number) : "chatcmpl-2"},
             {"object", "chat.completion.chunk"},
-            {"created", 1'700'000'000},
+            {"created", 1'700'000'000 + (has("stream.created") ? number : 0)},
             {"model", has("stream.model") ? Json("other") : at(request, "model")},
             {"choices", std::move(choices)}
         };
@@ -264,12 +265,14 @@ Said Script::openai_stream(const Json& request, const std::string& text, unsigne
     }
     send(delta({{"content", said}}, nullptr), nullptr);
     const bool odd_text = text.find("[DONE]") != std::string::npos;
+    const Json usage = usage_of(tokens, has("stream.usage-numbers") ? 1 : 0);
+    const bool too_early = metered && has("stream.usage-asked");
     if (!odd_text || !has("stream.done-in-text")) {
         const bool never = has("stream.finish-reason") && !odd_text;
-        send(delta(Json::object(), never ? Json() : Json("stop")), nullptr);
+        send(delta(Json::object(), never ? Json() : Json("stop")), too_early ? usage : Json());
     }
-    if ((metered && !has("stream.usage-asked")) || (!metered && has("stream.usage-unasked"))) {
-        send(Json::array(), usage_of(tokens, has("stream.usage-numbers") ? 1 : 0));
+    if ((metered && !too_early) || (!metered && has("stream.usage-unasked"))) {
+        send(Json::array(), usage);
     }
     out += has("stream.done") ? "" : "data: [DONE]\n\n";
     Said answer{
@@ -336,8 +339,9 @@ Said Script::models(const std::string& target) {
         }
         return {.body = dumped(Json{{"object", "list"}, {"data", std::move(data)}})};
     }
-    if (has("edge.dot-segments") && target.find("%2e") != std::string::npos) {
-        return {.body = "root:x:0:0"};
+    if (target.find("%2e") != std::string::npos) {
+        return has("edge.dot-segments") ? Said{.body = "root:x:0:0"}
+                                        : refused(404, "", "There is no such path.");
     }
     std::string id = target.substr(std::string_view{"/v1/models/"}.size());
     if ((has("models.retrieve") && id == kModel) ||

@@ -139,21 +139,36 @@ Task<Verdict> first_role(Probe& probe) {
         : failed(shown(delta), "role: assistant in the first delta");
 }
 
+// What all chunks say under that key, each value once.
+std::set<std::string> values_of(const Sample& sample, std::string_view key) {
+    std::set<std::string> values;
+    for (const Json& chunk : sample.chunks) {
+        values.insert(shown(at(chunk, key)));
+    }
+    return values;
+}
+
 Task<Verdict> identity(Probe& probe) {
     const Sample sample = sample_of(co_await plain_stream(probe));
     if (sample.missing) {
         co_return *sample.missing;
     }
-    std::set<std::string> ids;
-    std::set<std::string> times;
-    for (const Json& chunk : sample.chunks) {
-        ids.insert(text_at(chunk, "id"));
-        times.insert(shown(at(chunk, "created")));
+    const auto ids = values_of(sample, "id");
+    if (ids.size() != 1 || text_at(sample.chunks.front(), "id").empty()) {
+        co_return failed(fmt::format("{} ids", ids.size()), "one id in all chunks");
     }
-    if (ids.size() != 1 || ids.begin()->empty() || times.size() != 1 || *times.begin() == "null") {
+    co_return passed();
+}
+
+Task<Verdict> created(Probe& probe) {
+    const Sample sample = sample_of(co_await plain_stream(probe));
+    if (sample.missing) {
+        co_return *sample.missing;
+    }
+    const auto times = values_of(sample, "created");
+    if (times.size() != 1 || !is_count(at(sample.chunks.front(), "created"))) {
         co_return failed(
-            fmt::format("{} ids, {} times of creation", ids.size(), times.size()),
-            "one id and one time of creation in all chunks"
+            fmt::format("{} times of creation", times.size()), "one time in all chunks"
         );
     }
     co_return passed();
@@ -296,10 +311,22 @@ Task<Verdict> whole_utf8(Probe& probe) {
     co_return foreign ? passed() : cannot_tell("the model answered in ASCII");
 }
 
-Task<Verdict> keep_alive(Probe& probe) {
+// A stream, and what came when its connection was used again; next stays empty when the stream
+// did not end well or said that it closes.
+struct Reuse {
+    Reply stream{};
+    std::optional<Reply> next{};
+
+    // Ended without a word: the request behind the stream was neither answered nor refused.
+    bool was_closed() const {
+        return next && next->status == 0 && next->trouble.starts_with("the connection was ");
+    }
+};
+
+Task<Reuse> stream_and_next(Probe& probe) {
     auto wire = co_await probe.connect();
     if (!wire) {
-        co_return cannot_tell(wire.error().message);
+        co_return Reuse{.stream = {.trouble = wire.error().message}};
     }
     const Ask ask{
         .method = "POST",
@@ -307,16 +334,33 @@ Task<Verdict> keep_alive(Probe& probe) {
         .body = streamed(chat(probe, "Say hi.", 4))
     };
     ignore(co_await (*wire)->send(probe.request(ask)), "the answer says more");
-    const Reply stream = co_await (*wire)->reply("POST", probe.limits().answer);
-    if (!stream.ok()) {
-        co_return failed(told(stream), "a stream with a proper end");
+    Reuse reuse{.stream = co_await (*wire)->reply("POST", probe.limits().answer)};
+    if (reuse.stream.ok() && reuse.stream.keeps_open) {
+        const std::string again = probe.request({.path = "/v1/models"});
+        ignore(co_await (*wire)->send(again), "the answer says more");
+        reuse.next = co_await (*wire)->reply("GET", probe.limits().brief);
     }
-    if (!stream.keeps_open) {
+    co_return reuse;
+}
+
+Task<Verdict> keep_alive(Probe& probe) {
+    const Reuse reuse = co_await stream_and_next(probe);
+    if (!reuse.stream.ok()) {
+        co_return failed(told(reuse.stream), "a stream with a proper end");
+    }
+    if (!reuse.next || reuse.next->ok() || reuse.was_closed()) {
         co_return passed();
     }
-    ignore(co_await (*wire)->send(probe.request({.path = "/v1/models"})), "the answer says more");
-    const Reply next = co_await (*wire)->reply("GET", probe.limits().brief);
-    co_return next.ok() ? passed() : failed(told(next), "the next answer on the same connection");
+    co_return failed(told(*reuse.next), "the next answer, or the end of the connection");
+}
+
+Task<Verdict> stays_open(Probe& probe) {
+    const Reuse reuse = co_await stream_and_next(probe);
+    co_return reuse.was_closed() ? failed(
+                                       "closed without Connection: close",
+                                       "the next answer: a pooled connection looks usable"
+                                   )
+                                 : passed();
 }
 
 Task<Verdict> refusal(Probe& probe) {
@@ -359,7 +403,8 @@ void add_streaming(std::vector<Check>& checks) {
         grammar);
     add("stream.done", {10, 11}, must, "[DONE] comes once, as the last event.", done);
     add("stream.role", {55}, should, "The first delta carries the role.", first_role);
-    add("stream.identity", {56}, must, "id and created stay the same.", identity);
+    add("stream.identity", {56}, must, "All chunks have the same id.", identity);
+    add("stream.created", {56}, should, "All chunks have the same time of creation.", created);
     add("stream.model", {71}, must, "Every chunk names the model that was asked for.", model);
     add("stream.finish-reason", {11, 50}, must, "One finish_reason ends the answer.",
         finish_reason);
@@ -372,7 +417,9 @@ void add_streaming(std::vector<Check>& checks) {
     add("stream.done-in-text", {10}, must, "The text [DONE] does not end a stream.", done_in_text);
     add("stream.utf8", {1}, must, "Characters of several bytes arrive whole.", whole_utf8);
     add("stream.keep-alive", {26, 29}, must,
-        "Behind a stream the connection takes another request.", keep_alive);
+        "Behind a stream comes the next answer on its connection, and nothing else.", keep_alive);
+    add("stream.stays-open", {26}, should,
+        "A connection is not closed behind a stream that did not say so.", stays_open);
     add("stream.refusal", {12, 64}, must,
         "A request to stream that is wrong is refused by status, not by a stream.", refusal);
     add("stream.unbuffered", {97}, info, "A stream says that proxies should not buffer it.",

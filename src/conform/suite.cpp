@@ -32,8 +32,10 @@ bool is_spoken(Dialect dialect, const Reply& reply) {
     case Dialect::openai:
         return reply.status == 200 && at(body, "data").is_array();
     case Dialect::anthropic:
+        // llama.cpp refuses it with 500.
         return reply.status == 200 || reply.status == 400 || reply.status == 422 ||
-               text_at(body, "type") == "error";
+               text_at(body, "type") == "error" ||
+               (reply.status == 500 && !text_at(at(body, "error"), "message").empty());
     case Dialect::ollama:
         return reply.status == 200 && !text_at(body, "version").empty();
     }
