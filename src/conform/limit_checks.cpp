@@ -11,8 +11,8 @@ namespace nova::conform {
 namespace {
 
 constexpr std::size_t kLongHeader = 48U * 1024U;
-constexpr std::size_t kHugeHeader = 1024U * 1024U;
-constexpr std::size_t kPicture = 3U * 1024U * 1024U;  // a photograph in base64
+constexpr std::size_t kHugeHeader = 2U * 1024U * 1024U;  // Go takes one MiB
+constexpr std::size_t kPicture = 3U * 1024U * 1024U;     // a photograph in base64
 constexpr std::uint64_t kDeclared = std::uint64_t{64} << 30U;
 constexpr std::size_t kSent = 4U * 1024U * 1024U;
 
@@ -123,7 +123,7 @@ void add_limits(std::vector<Check>& checks) {
         checks.push_back({id, std::move(traps), {}, severity, expectation, run});
     };
     add("limits.large-header", {25}, should, "A field of 8 to 48 KiB passes.", large_header);
-    add("limits.huge-header", {25}, should, "A field of 1 MiB is refused with a readable 4xx.",
+    add("limits.huge-header", {25}, should, "A field of 2 MiB is refused with a readable 4xx.",
         huge_header);
     add("limits.large-body", {20, 77}, must,
         "A body of 3 MiB with the model's name at its end is read.", large_body);
