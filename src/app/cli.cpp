@@ -310,6 +310,45 @@ void add_machine_commands(CLI::App& app, Parsed& parsed) {
     version.add_flag("--json", parsed.client.json, "one JSON object on standard output");
 }
 
+void add_conform_command(CLI::App& app, Parsed& parsed) {
+    ConformOptions& options = parsed.conform;
+    CLI::App& conform = add_command(
+        app, parsed, "conform", "Try an endpoint for what clients stumble over",
+        "nova conform http://127.0.0.1:8001\n"
+        "  nova conform http://127.0.0.1:8001 --against http://127.0.0.1:8080 --only stream\n"
+        "  nova conform https://api.example.com --dialect openai --model M --key-file key.txt",
+        [&parsed](CommandContext& context) { return conform_command(context, parsed.conform); }
+    );
+    conform.add_option("endpoint", options.url, "root of the API, with or without /v1");
+    conform.add_option("--dialect", options.dialect, "openai, anthropic, ollama; auto: all it has")
+        ->check(CLI::IsMember({"auto", "openai", "anthropic", "ollama"}))
+        ->capture_default_str();
+    conform.add_option("--model", options.model, "default: the first that is listed")
+        ->type_name("MODEL");
+    conform.add_option("--embed-model", options.embed_model, "for embeddings; default: the same")
+        ->type_name("MODEL");
+    conform
+        .add_option("--key-file", options.key_file, "file with the API key; - is standard input")
+        ->type_name("FILE");
+    conform.add_option("--only", options.only, "a check, or a group of them; repeatable")
+        ->type_name("ID")
+        ->expected(1)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+    conform.add_flag("--list", options.list, "what is checked, how grave it is, which trap it is");
+    conform.add_option("--against", options.against, "the same there, and what differs")
+        ->type_name("URL");
+    conform.add_option("--against-key-file", options.against_key_file, "file with the key of that")
+        ->type_name("FILE");
+    conform.add_option("--timeout", options.timeout_s, "longest wait for one answer in seconds")
+        ->type_name("S")
+        ->check(CLI::PositiveNumber)
+        ->capture_default_str();
+    conform.add_flag("--json", parsed.client.json, "one JSON object on standard output");
+    conform.add_flag(
+        "--insecure", parsed.client.insecure, "send a key to another machine without TLS"
+    );
+}
+
 // A cut progress line is ended before the shell's prompt comes; nova itself goes on.
 void end_on_interrupt() {
     struct sigaction action{};
@@ -363,6 +402,7 @@ int run_cli(int argc, char** argv) {
     add_account_commands(app, parsed);
     add_provider_commands(app, parsed);
     add_setting_commands(app, parsed);
+    add_conform_command(app, parsed);
     if (argc < 2) {
         terminal.raw(app.help());
         return static_cast<int>(ExitCode::usage);

@@ -28,6 +28,7 @@ struct Parsed {
     LogsOptions logs;
     UpOptions up;
     ExplainOptions explain;
+    ConformOptions conform;
     ProviderOptions provider;
     ConfigOptions config;
     std::string mode;

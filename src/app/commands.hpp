@@ -107,6 +107,19 @@ struct ConfigOptions {
     bool unset = false;
 };
 
+struct ConformOptions {
+    std::string url{};
+    std::string dialect = "auto";  // or openai, anthropic, ollama
+    std::string model{};           // empty: the first that is listed
+    std::string embed_model{};
+    std::string key_file{};  // "-": standard input
+    std::vector<std::string> only{};
+    std::string against{};
+    std::string against_key_file{};
+    double timeout_s = 60;
+    bool list = false;
+};
+
 struct UpOptions {
     std::string model;
     std::string engine;
@@ -144,6 +157,8 @@ ExitCode config_list_command(CommandContext& context);
 ExitCode config_get_command(CommandContext& context, const ConfigOptions& options);
 ExitCode config_set_command(CommandContext& context, const ConfigOptions& options);
 ExitCode doctor_command(CommandContext& context);
+// failed: a check that must pass did not.
+ExitCode conform_command(CommandContext& context, const ConformOptions& options);
 ExitCode version_command(CommandContext& context);
 
 // ---- parts that commands share
