@@ -72,6 +72,15 @@ using ChatEvent = std::variant<
     Begun, TextDelta, ReasoningDelta, RefusalDelta, ToolCallBegun, ToolArgumentsDelta, Finished,
     Usage, Failed, KeepAlive>;
 
+// A later reading replaces what it names of an earlier one.
+void merge(Usage& into, const Usage& newer);
+
+// For std::visit over the kinds of events.
+template <class... F>
+struct Overloaded : F... {
+    using F::operator()...;
+};
+
 // Has the client got something it would notice if it came twice: text, reasoning, a refusal or a
 // tool call. Until then another provider may be tried (decisions.md 1.3).
 bool is_content(const ChatEvent& event);

@@ -14,6 +14,10 @@ namespace nova::dialect {
 // A JSON value kept as its text: order of keys and spelling of numbers survive (traps 51, 75).
 using RawJson = std::string;
 
+// openai_text is /v1/completions; ollama_generate is /api/generate; nova is what the first Nova's
+// clients speak (/complete and /stream).
+enum class Dialect : std::uint8_t { openai, openai_text, anthropic, ollama, ollama_generate, nova };
+
 enum class Role : std::uint8_t { system, developer, user, assistant, tool };
 
 struct Image {
@@ -55,6 +59,7 @@ struct Tool {
     std::string description;
     RawJson parameters = "{}";  // JSON schema
     std::optional<bool> strict;
+    std::optional<RawJson> cache_control{};  // Anthropic's; written only to Anthropic
 };
 
 struct ToolChoice {
@@ -101,10 +106,11 @@ struct ChatRequest {
     std::optional<RawJson> keep_alive;         // Ollama's: seconds or "5m"
     std::optional<std::string> user;
     std::optional<RawJson> metadata;
+    // Whose words `extra` and Part::raw are.
+    Dialect from = Dialect::openai;
     // Members nobody here knows, name and value; written where the same dialect is spoken.
     std::vector<std::pair<std::string, RawJson>> extra;
-    // What a writer had to leave out because the dialect has no word for it; for X-Nova-Route.
-    // Filled by readers for what they could not keep either.
+    // What a reader could not keep; for X-Nova-Route, with Codec::left_out beside it.
     std::vector<std::string> dropped;
 };
 

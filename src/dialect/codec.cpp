@@ -8,6 +8,7 @@
 #include "dialect/openai_embed.hpp"
 #include "dialect/openai_request.hpp"
 #include "dialect/openai_text.hpp"
+#include "dialect/provider_view.hpp"
 
 namespace nova::dialect {
 namespace {
@@ -20,7 +21,15 @@ public:
 
     Result<std::string>
     write_request(const ChatRequest& request, const WriteOptions& options) const override {
+        if (const auto known = check_parts(request, Dialect::openai); !known) {
+            return propagate(known);
+        }
         return openai::write_request(request, options);
+    }
+
+    std::vector<std::string>
+    left_out(const ChatRequest& request, const WriteOptions& options) const override {
+        return openai::left_out(request, options);
     }
 
     std::unique_ptr<AnswerReader> reader(bool stream) const override {
@@ -76,7 +85,7 @@ const Codec& codec_of(Dialect dialect) {
     case Dialect::openai_text:
         return openai_text_codec();
     case Dialect::anthropic:
-        break;
+        return anthropic_codec();
     case Dialect::ollama:
         return ollama_codec();
     case Dialect::ollama_generate:
@@ -84,7 +93,6 @@ const Codec& codec_of(Dialect dialect) {
     case Dialect::nova:
         return nova_codec();
     }
-    NOVA_CHECK(dialect != Dialect::anthropic);
     return openai_codec();
 }
 

@@ -21,10 +21,6 @@ class Clock;
 
 namespace nova::dialect {
 
-// openai_text is /v1/completions; ollama_generate is /api/generate; nova is what the first Nova's
-// clients speak (/complete and /stream).
-enum class Dialect : std::uint8_t { openai, openai_text, anthropic, ollama, ollama_generate, nova };
-
 // What a provider wants that its dialect leaves open; from data/providers.json.
 struct WriteOptions {
     std::string model{};                     // goes out instead of the request's
@@ -77,6 +73,14 @@ public:
     // (an image URL for Ollama, trap 88).
     virtual Result<std::string>
     write_request(const ChatRequest& request, const WriteOptions& options) const = 0;
+
+    // What write_request leaves out of this request because the dialect has no word for it, by
+    // OpenAI's names; for X-Nova-Route, behind ChatRequest::dropped.
+    virtual std::vector<std::string>
+    left_out(const ChatRequest& /*request*/, const WriteOptions& /*options*/) const {
+        return {};
+    }
+
     virtual std::unique_ptr<AnswerReader> reader(bool stream) const = 0;
     virtual std::unique_ptr<AnswerWriter> writer(AnswerIdentity identity, bool stream) const = 0;
     // An error answer (status of 400 and up, any content type, at most 64 KiB) as an Error with the
@@ -96,6 +100,7 @@ public:
 
 // They live as long as the program.
 const Codec& openai_codec();
+const Codec& anthropic_codec();
 
 const Codec& codec_of(Dialect dialect);
 

@@ -111,26 +111,41 @@ RawJson raw_text(const Tree& value) {
     return value.dump(-1, ' ', false, Tree::error_handler_t::replace);
 }
 
-const Tree& member(const Tree& value, const char* key) {
+Tree tree_of(const RawJson& text) {
+    const auto tree = parse_tree(text, "It");
+    return tree ? *tree : Tree{};
+}
+
+const Tree& member(const Tree& object, std::string_view key) {
     static const Tree none;
-    if (!value.is_object()) {
+    if (!object.is_object()) {
         return none;
     }
-    const auto it = value.find(key);
-    return it == value.end() ? none : *it;
+    const auto it = object.find(key);
+    return it == object.end() ? none : *it;
 }
 
 std::string text_of(const Tree& value) {
     return value.is_string() ? value.get<std::string>() : std::string{};
 }
 
-std::optional<std::uint64_t> count_in(const Tree& value, const char* key) {
+std::optional<std::uint64_t> count_in(const Tree& value, std::string_view key) {
     const Tree& found = member(value, key);
     if (!found.is_number_integer() ||
         (!found.is_number_unsigned() && found.get<std::int64_t>() < 0)) {
         return std::nullopt;
     }
     return found.get<std::uint64_t>();
+}
+
+std::string_view image_type_of(std::string_view base64) {
+    if (base64.starts_with("/9j/")) {
+        return "image/jpeg";
+    }
+    if (base64.starts_with("R0lGOD")) {
+        return "image/gif";
+    }
+    return base64.starts_with("UklGR") ? "image/webp" : "image/png";
 }
 
 std::string arguments_text(const Tree* value) {

@@ -27,12 +27,15 @@ std::vector<Tree> parse_objects(std::string_view text);
 // Valid UTF-8 whatever came in.
 RawJson raw_text(const Tree& value);
 
+// The value of a text that a reader kept; null where it is no JSON.
+Tree tree_of(const RawJson& text);
+
 // A member of an object; null where there is none, or where value is no object.
-const Tree& member(const Tree& value, const char* key);
+const Tree& member(const Tree& value, std::string_view key);
 // The string that value is; empty when it is something else.
 std::string text_of(const Tree& value);
 // A count under that key; empty when there is none or it is no whole number of 0 and up.
-std::optional<std::uint64_t> count_in(const Tree& value, const char* key);
+std::optional<std::uint64_t> count_in(const Tree& value, std::string_view key);
 
 // out[key] = value, where there is a value.
 template <class Out, class Value>
@@ -41,6 +44,9 @@ void put(Out& out, const char* key, const std::optional<Value>& value) {
         out[key] = *value;
     }
 }
+
+// "image/png", "image/jpeg", "image/gif" or "image/webp" by how the data begins.
+std::string_view image_type_of(std::string_view base64);
 
 // Text of a JSON object for a tool's arguments, from what upstreams send: an object, a string, a
 // string that holds a string, nothing (trap 51). Text that is no JSON stays as it is: models

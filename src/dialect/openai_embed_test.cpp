@@ -42,6 +42,7 @@ TEST(OpenAiEmbed, RefusesWhatItCannotTranslate) {
     EXPECT_FALSE(openai::read_embed(R"({"model":"m","input":"a","encoding_format":"hex"})"));
     EXPECT_FALSE(openai::read_embed_answer(R"({"data":[{"embedding":"AAA"}]})"));
     EXPECT_FALSE(openai::read_embed_answer("oops"));
+    EXPECT_TRUE(openai::read_embed_answer(R"({"model":5,"data":[]})"));
 }
 
 }  // namespace

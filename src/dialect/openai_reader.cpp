@@ -7,12 +7,11 @@
 #include "dialect/json_text.hpp"
 #include "dialect/openai_answer.hpp"
 #include "dialect/provider_error.hpp"
+#include "dialect/whole_reader.hpp"
 #include "net/sse.hpp"
 
 namespace nova::dialect::openai {
 namespace {
-
-constexpr std::size_t kMaxAnswer = 64U * 1024U * 1024U;
 
 FinishReason reason_from(std::string_view word) {
     if (word == "stop" || word == "eos" || word == "end_turn") {
@@ -227,33 +226,13 @@ private:
     bool done_ = false;
 };
 
-class WholeReader final : public AnswerReader {
-public:
-    void feed(std::string_view bytes, std::vector<ChatEvent>& /*out*/) override {
-        if (body_.size() + bytes.size() <= kMaxAnswer) {
-            body_.append(bytes);
-        } else {
-            too_large_ = true;
-        }
+void take_whole(const Tree& object, std::vector<ChatEvent>& out) {
+    Assembly assembly;
+    assembly.take(object, "message", out);
+    if (!assembly.failed() && !assembly.finished()) {
+        assembly.fail_with(broken("answered without a choice"), out);
     }
-
-    void end(std::vector<ChatEvent>& out) override {
-        Assembly assembly;
-        const auto tree = parse_tree(body_, "The answer");
-        if (too_large_ || !tree || !tree->is_object()) {
-            assembly.fail_with(broken("answered with something that is not JSON"), out);
-            return;
-        }
-        assembly.take(*tree, "message", out);
-        if (!assembly.failed() && !assembly.finished()) {
-            assembly.fail_with(broken("answered without a choice"), out);
-        }
-    }
-
-private:
-    std::string body_;
-    bool too_large_ = false;
-};
+}
 
 }  // namespace
 
@@ -261,7 +240,7 @@ std::unique_ptr<AnswerReader> reader(bool stream) {
     if (stream) {
         return std::make_unique<StreamReader>();
     }
-    return std::make_unique<WholeReader>();
+    return whole_reader(take_whole);
 }
 
 }  // namespace nova::dialect::openai

@@ -9,6 +9,8 @@
 
 #include "dialect/json_text.hpp"
 #include "dialect/openai_pieces.hpp"
+#include "dialect/provider_view.hpp"
+#include "dialect/thinking.hpp"
 
 namespace nova::dialect::openai {
 namespace {
@@ -386,16 +388,39 @@ std::string write_request(const ChatRequest& request, const WriteOptions& option
     if (request.format) {
         out["response_format"] = format_json(*request.format);
     }
+    if (request.think_budget) {
+        out["reasoning_effort"] = effort_of(*request.think_budget);
+    }
     put(out, "reasoning_effort", request.effort);
     put(out, "user", request.user);
     if (request.metadata) {
         out["metadata"] = Tree::parse(*request.metadata, nullptr, false);
     }
     for (const auto& [key, value] : request.extra) {
-        out[key] = Tree::parse(value, nullptr, false);
+        if (same_words(request.from, Dialect::openai)) {
+            out[key] = Tree::parse(value, nullptr, false);
+        }
     }
     apply_options(out, options);
     return raw_text(out);
+}
+
+std::vector<std::string> left_out(const ChatRequest& request, const WriteOptions& options) {
+    auto view = provider_view(request, options, Dialect::openai);
+    if (!view) {
+        return {};
+    }
+    leave_out(*view, "num_ctx");
+    leave_out(*view, "keep_alive");
+    const auto replayed = [](const Message& message) { return message.reasoning.has_value(); };
+    if (!options.send_reasoning && std::ranges::any_of(view->messages, replayed)) {
+        view->dropped.emplace_back("messages.reasoning_content");
+    }
+    const auto marked = [](const auto& holder) { return holder.cache_control.has_value(); };
+    if (std::ranges::any_of(view->messages, marked) || std::ranges::any_of(view->tools, marked)) {
+        view->dropped.emplace_back("cache_control");
+    }
+    return std::move(view->dropped);
 }
 
 }  // namespace nova::dialect::openai

@@ -1,11 +1,16 @@
 // Reading of provider errors.
 #include "dialect/provider_error.hpp"
 
+#include <algorithm>
+#include <array>
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 namespace nova::dialect {
 namespace {
+
+using namespace std::string_view_literals;
 
 constexpr std::size_t kLongestSentence = 500;
 
@@ -108,16 +113,17 @@ int number_in(const Tree& error) {
 }
 
 int status_in_word(std::string_view word) {
-    if (word == "overloaded_error") {
-        return 529;
-    }
-    if (word == "rate_limit_error" || word == "rate_limit_exceeded") {
-        return 429;
-    }
-    if (word == "invalid_request_error") {
-        return 400;
-    }
-    return word == "not_found_error" ? 404 : 0;
+    // Anthropic's words and what OpenAI-compatible servers say beside them.
+    constexpr std::array kWords{
+        std::pair{"invalid_request_error"sv, 400}, std::pair{"authentication_error"sv, 401},
+        std::pair{"billing_error"sv, 402},         std::pair{"permission_error"sv, 403},
+        std::pair{"not_found_error"sv, 404},       std::pair{"request_too_large"sv, 413},
+        std::pair{"rate_limit_error"sv, 429},      std::pair{"rate_limit_exceeded"sv, 429},
+        std::pair{"timeout_error"sv, 504},         std::pair{"overloaded_error"sv, 529},
+    };
+    const auto* const found =
+        std::ranges::find(kWords, word, &std::pair<std::string_view, int>::first);
+    return found == kWords.end() ? 0 : found->second;
 }
 
 }  // namespace
@@ -130,7 +136,10 @@ Error broken(std::string_view what) {
     };
 }
 
-Error error_from(int status, const Tree& body) {
+Error error_from(int status, const Tree& document) {
+    // Gemini wraps its error in a list.
+    const bool listed = document.is_array() && !document.empty();
+    const Tree& body = listed ? document[0] : document;
     const bool wrapped = body.is_object() && body.contains("error") && body["error"].is_object();
     const Tree& inner = wrapped ? body["error"] : body;
     Error error;

@@ -12,9 +12,9 @@ namespace nova::dialect {
 Error broken(std::string_view what);
 
 // From an answer's parsed body: {"error": {...}}, {"error": "text"}, {"message"}, {"detail"},
-// {"type": "error", "error": {...}}. The upstream's sentence and code are kept (trap 63). Status
-// 200: an error inside a stream.
-Error error_from(int status, const Tree& body);
+// {"type": "error", "error": {...}}, and any of them in a list. The upstream's sentence and code
+// are kept (trap 63). Status 200: an error inside a stream.
+Error error_from(int status, const Tree& document);
 
 // From a body of any kind; HTML and plain text become a bounded sentence.
 Error error_from_body(int status, std::string_view body);

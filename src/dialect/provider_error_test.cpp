@@ -32,6 +32,10 @@ TEST(ProviderError, KeepsTheSentenceAndTheCode) {
          "m"},
         {200, R"({"error":{"message":"m","type":"overloaded_error"}})", ErrorCode::unavailable,
          "overloaded_error", "m"},
+        {200, R"({"type":"error","error":{"type":"billing_error","message":"m"}})",
+         ErrorCode::upstream_failed, "billing_error", "m"},
+        {400, R"([{"error":{"code":400,"message":"m","status":"INVALID_ARGUMENT"}}])",
+         ErrorCode::invalid_argument, "INVALID_ARGUMENT", "m"},
         {404, "", ErrorCode::not_found, "not_found", "The provider answered with HTTP 404."},
     };
     for (const Row& row : rows) {

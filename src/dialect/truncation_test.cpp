@@ -55,9 +55,9 @@ TEST(Truncation, CountsCharactersNotBytesAndRunsOnce) {
 
 TEST(Truncation, AddsUpMessagesAndParts) {
     ChatRequest request = saying("abcdefgh");
-    request.messages.front().content.push_back(
-        Part{.kind = Part::Kind::image, .image = {.base64 = std::string(9000, 'A')}}
-    );
+    Part& picture = request.messages.front().content.emplace_back();
+    picture.kind = Part::Kind::image;
+    picture.image.base64 = std::string(9000, 'A');
     request.messages.push_back(request.messages.front());
     EXPECT_EQ(least_prompt_tokens(request), 2U);
 }

@@ -3,19 +3,6 @@
 
 namespace nova::dialect {
 
-void merge(Usage& into, const Usage& newer) {
-    const auto take = [](auto& old, const auto& fresh) {
-        if (fresh) {
-            old = fresh;
-        }
-    };
-    take(into.prompt, newer.prompt);
-    take(into.completion, newer.completion);
-    take(into.cached, newer.cached);
-    take(into.cache_write, newer.cache_write);
-    take(into.reasoning, newer.reasoning);
-}
-
 void WholeAnswer::take(const ChatEvent& event) {
     std::visit(
         Overloaded{
@@ -24,7 +11,10 @@ void WholeAnswer::take(const ChatEvent& event) {
                 created = begun.created == 0 ? created : begun.created;
             },
             [this](const TextDelta& piece) { text += piece.text; },
-            [this](const ReasoningDelta& piece) { reasoning += piece.text; },
+            [this](const ReasoningDelta& piece) {
+                reasoning += piece.text;
+                signature += piece.signature;
+            },
             [this](const RefusalDelta& piece) { refusal += piece.text; },
             [this](const ToolCallBegun& call) {
                 calls.push_back(ToolCall{.id = call.id, .name = call.name, .arguments = {}});

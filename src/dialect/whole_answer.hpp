@@ -11,19 +11,12 @@
 
 namespace nova::dialect {
 
-template <class... F>
-struct Overloaded : F... {
-    using F::operator()...;
-};
-
-// A later reading replaces what it names of an earlier one.
-void merge(Usage& into, const Usage& newer);
-
 struct WholeAnswer {
     std::string id;            // empty when the upstream gave none
     std::int64_t created = 0;  // 0 when unknown
     std::string text;
     std::string reasoning;
+    std::string signature;  // of the reasoning; Anthropic
     std::string refusal;
     std::vector<ToolCall> calls;
     std::optional<Finished> finished;

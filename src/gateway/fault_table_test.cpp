@@ -78,6 +78,30 @@ const std::vector<Protocol>& protocols() {
                 "Hello", R"("done":true,"done_reason":"stop","prompt_eval_count":3,"eval_count":2)"
             ),
         },
+        {
+            .name = "anthropic",
+            .speaks = Dialect::anthropic,
+            .base_path = "/v1",
+            .stream_type = "text/event-stream",
+            .comment = "event: ping\ndata: {\"type\":\"ping\"}\n\n",
+            .opening = "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{"
+                       "\"id\":\"msg_1\",\"type\":\"message\",\"role\":\"assistant\",\"model\":"
+                       "\"m\",\"content\":[],\"stop_reason\":null,\"usage\":{\"input_tokens\":3,"
+                       "\"output_tokens\":0}}}\n\nevent: content_block_start\ndata: {\"type\":"
+                       "\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"text\","
+                       "\"text\":\"\"}}\n\n",
+            .content = "event: content_block_delta\ndata: {\"type\":\"content_block_delta\","
+                       "\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"Hello\"}}\n\n",
+            .ending = "event: content_block_stop\ndata: {\"type\":\"content_block_stop\","
+                      "\"index\":0}\n\nevent: message_delta\ndata: {\"type\":\"message_delta\","
+                      "\"delta\":{\"stop_reason\":\"end_turn\"},\"usage\":{\"output_tokens\":2}}"
+                      "\n\nevent: message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
+            .error_event = "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":"
+                           "\"planned\",\"message\":\"planned\"}}\n\n",
+            .whole = R"({"id":"msg_1","type":"message","role":"assistant","model":"m","content":[)"
+                     R"({"type":"text","text":"Hello"}],"stop_reason":"end_turn",)"
+                     R"("usage":{"input_tokens":3,"output_tokens":2}})",
+        },
     };
     return all;
 }
@@ -219,6 +243,7 @@ protected:
         auto upstream = where == Where::cloud ? cloud(number)
                                               : std::make_shared<Upstream>(*serving(number).local);
         upstream->speaks = protocol.speaks;
+        upstream->options.include_usage = true;
         upstream->base_path = fmt::format("/{}{}", number, protocol.base_path);
         return upstream;
     }
@@ -367,6 +392,8 @@ TEST_F(FaultTable, AfterContentTheStreamEndsWithAnErrorEvent) {
         {"reports an error",
          [](const Protocol& protocol, net::Exchange& exchange) -> Task<void> {
              co_await begin(protocol, exchange, protocol.opening + protocol.content);
+             co_await settle();  // until the content has left: together they are an error
+             co_await settle();
              // Passed through as it came where it is the client's own dialect.
              (void)co_await exchange.write(protocol.error_event);
              exchange.abort();

@@ -31,6 +31,7 @@ protected:
         upstream->endpoint = behind_;
         upstream->base_path = fmt::format("/{}/v1", number);
         upstream->models = {std::move(model)};
+        upstream->options.include_usage = false;  // its bytes are left as they are
         RoutingTable table = known();
         table.known_models = upstream->models;
         table.local = std::move(upstream);

@@ -125,9 +125,7 @@ Task<Ending> exchange_messages(Attempt& attempt, net::UpstreamPool::Acquired& ac
             .translated = attempt.request.translated,
         }
     );
-    upstream.connection().expire_at(
-        attempt.worker.clock.now() + attempt.worker.policy.head_timeout
-    );
+    upstream.connection().expire_at(attempt.head_by());
     const auto sent = co_await upstream.send(head, attempt.body(), "POST");
     Result<const net::ResponseHead*> answer = nullptr;
     if (sent) {
@@ -248,9 +246,8 @@ void Attempt::commit(int status) {
     }
 }
 
-TimePoint Attempt::read_by() const {
+TimePoint Attempt::bounded(TimePoint by) const {
     const GatewayPolicy& policy = worker.policy;
-    TimePoint by = worker.clock.now() + policy.idle_timeout;
     if (!committed) {
         by = std::min(by, began_ + policy.first_content_timeout);
     }
@@ -258,6 +255,14 @@ TimePoint Attempt::read_by() const {
         by = std::min(by, job.began + policy.total_timeout);
     }
     return by;
+}
+
+TimePoint Attempt::head_by() const {
+    return bounded(began_ + worker.policy.head_timeout);
+}
+
+TimePoint Attempt::read_by() const {
+    return bounded(worker.clock.now() + worker.policy.idle_timeout);
 }
 
 void Attempt::count_bytes(const net::UpstreamConnection& from) {

@@ -41,7 +41,8 @@ public:
 
     // From now on no other provider may answer.
     void commit(int status);
-    // Until when the provider has to say the next thing.
+    // Until when the provider has to begin its answer, and to say the next thing.
+    TimePoint head_by() const;
     TimePoint read_by() const;
     void count_bytes(const net::UpstreamConnection& from);
     // What a failed read or write of the upstream means; error is set.
@@ -61,6 +62,8 @@ public:
     std::optional<Refusal> refusal{};
 
 private:
+    TimePoint bounded(TimePoint by) const;
+
     Breaker::Permit* permit_;
     UpstreamMeter* meter_;
     std::uint64_t metered_ = 0;  // of the connection's bytes_received()

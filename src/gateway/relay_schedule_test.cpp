@@ -30,13 +30,13 @@ protected:
     Task<void> provide(net::Exchange& exchange) {
         const auto body = co_await exchange.read_body(1U << 20U);
         const bool stream = body && body->find("\"stream\":true") != std::string::npos;
-        const std::uint64_t fault = dice_.below(12);
+        const std::uint64_t fault = dice_.below(16);
         bool gone = false;
         exchange.watch_client([&gone] { gone = true; });
         for (std::uint64_t wait = dice_.below(6); wait > 0 && !gone; --wait) {
             co_await asio::post(asio::use_awaitable);
         }
-        constexpr std::array kStatuses{400, 401, 404, 429, 500, 503};
+        constexpr std::array kStatuses{400, 408, 404, 529, 500, 503};
         if (gone || fault == 0) {
             exchange.abort();
         } else if (fault <= kStatuses.size()) {
@@ -145,6 +145,9 @@ protected:
 
     Task<void> play(std::uint64_t seed) {
         dice_ = Random{seed};
+        for (int number = 1; number <= kClouds; ++number) {
+            breakers_.of(fmt::format("cloud/c{}", number)).forget();
+        }
         publish();
         for (int i = 0; i < kSteps; ++i) {
             step();

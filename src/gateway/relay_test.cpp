@@ -79,6 +79,7 @@ TEST_F(Relay, GivesTheClientItsOwnNameOfAModelThatIsCalledOtherwise) {
     auto other = cloud(1);
     other->models = {};
     other->default_model = "theirs";
+    other->options.include_usage = true;
     says(1, "application/json", R"({"model" : "theirs-2024", "n":1.0})");
     install(only(other));
     run([&]() -> Task<void> {
@@ -288,6 +289,29 @@ TEST_F(Relay, OllamasOwnClientsGetItsBytesUntouched) {
     EXPECT_EQ(last().usage.completion, 2U);
 }
 
+TEST_F(Relay, AnthropicsClientsTalkToAnybody) {
+    says(
+        1, "text/event-stream",
+        testing::event_of("Hello") +
+            "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n"
+            "data: [DONE]\n\n"
+    );
+    install(serving(1));
+    run([&]() -> Task<void> {
+        const auto answer = co_await ask(post(
+            "/v1/messages", R"({"model":"m","max_tokens":5,"stream":true,"messages":[)"
+                            R"({"role":"user","content":"hi"}]})"
+        ));
+        EXPECT_EQ(answer.header("content-type"), "text/event-stream");
+        EXPECT_NE(answer.body.find("event: content_block_delta"), std::string::npos);
+        EXPECT_NE(answer.body.find("event: message_stop"), std::string::npos) << answer.body;
+        EXPECT_EQ(target_, "/1/v1/chat/completions");
+        const auto unknown = co_await ask(post("/v1/messages", R"({"model":"other"})"));
+        EXPECT_EQ(unknown.status, 404);
+        EXPECT_EQ(json::parse(unknown.body)["type"], "error") << unknown.body;
+    });
+}
+
 TEST_F(Relay, EmbeddingsAreTranslatedToo) {
     says(1, "application/json", R"({"model":"m","embeddings":[[1.0,2.0]],"prompt_eval_count":4})");
     install(on_ollama(1));
@@ -373,7 +397,8 @@ TEST_F(Beating, FillsASilenceBetweenEventsAndNeverInsideOne) {
             text.append(buffer, *got);
             pinged = pinged || text.find(": ping\n\n") != std::string::npos;
         }
-        EXPECT_NE(text.find("data: [DONE]\n\n"), std::string::npos) << text;
+        // Two chunks behind each other: nothing came between the halves of the event.
+        EXPECT_NE(text.find("data: [DO\r\n5\r\nNE]\n\n"), std::string::npos) << text;
     });
     EXPECT_TRUE(pinged);
 }

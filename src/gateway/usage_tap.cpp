@@ -18,16 +18,23 @@ constexpr std::size_t kTail = 2048;
 constexpr std::size_t kUsageBytes = 1024;
 constexpr std::size_t kNone = std::string_view::npos;
 
-// From the last object of that name on; empty when there is none.
-std::string_view last_object(std::string_view text, std::string_view quoted_name) {
-    std::string_view last;
+// From the first or the last object of that name on; empty when there is none.
+std::string_view object_in(std::string_view text, std::string_view quoted_name, bool first) {
+    std::string_view found;
     for (std::size_t at = find_value(text, quoted_name); at != kNone;
          at = find_value(text, quoted_name, at)) {
         if (text[at] == '{') {
-            last = text.substr(at, kUsageBytes);
+            found = text.substr(at, kUsageBytes);
+            if (first) {
+                break;
+            }
         }
     }
-    return last;
+    return found;
+}
+
+std::string_view last_object(std::string_view text, std::string_view quoted_name) {
+    return object_in(text, quoted_name, false);
 }
 
 Usage openai_usage(std::string_view text) {
@@ -63,8 +70,7 @@ Usage openai_usage(std::string_view text) {
     return usage;
 }
 
-Usage anthropic_usage(std::string_view text) {
-    const auto object = last_object(text, R"("usage")");
+Usage anthropic_usage(std::string_view object) {
     Usage usage{
         .prompt = last_number(object, R"("input_tokens")"),
         .completion = last_number(object, R"("output_tokens")"),
@@ -137,7 +143,7 @@ UsageTap::UsageTap(Dialect dialect, Operation operation, Kind kind)
 
 void UsageTap::begin(std::string_view first) {
     if (dialect_ == Dialect::anthropic || operation_ == Operation::embedding) {
-        first_ = usage_in(first.substr(0, kTail));
+        first_ = usage_in(first.substr(0, kTail), Which::first);
     }
 }
 
@@ -188,13 +194,14 @@ bool UsageTap::complete() const {
 }
 
 Usage UsageTap::usage() const {
-    return either(usage_in(tail_), first_);
+    return either(usage_in(tail_, Which::last), first_);
 }
 
-Usage UsageTap::usage_in(std::string_view text) const {
+Usage UsageTap::usage_in(std::string_view text, Which which) const {
     switch (dialect_) {
     case Dialect::anthropic:
-        return anthropic_usage(text);
+        // message_start says what went in, the last message_delta what came out.
+        return anthropic_usage(object_in(text, R"("usage")", which == Which::first));
     case Dialect::ollama:
     case Dialect::ollama_generate:
         return ollama_usage(text);

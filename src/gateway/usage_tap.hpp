@@ -31,7 +31,8 @@ public:
     std::uint64_t events() const { return lines_ / lines_per_event_; }
 
 private:
-    dialect::Usage usage_in(std::string_view text) const;
+    enum class Which : std::uint8_t { first, last };
+    dialect::Usage usage_in(std::string_view text, Which which) const;
 
     dialect::Dialect dialect_;
     Operation operation_;

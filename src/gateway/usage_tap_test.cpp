@@ -58,7 +58,7 @@ TEST(UsageTap, ReadsUsageOfEveryDialectHoweverItIsCut) {
     for (const Row& row : rows()) {
         for (const std::size_t size : {std::size_t{1}, std::size_t{7}, row.text.size()}) {
             UsageTap tap{row.dialect, Operation::chat, row.kind};
-            tap.begin(row.text);
+            tap.begin(row.text.substr(0, 1500));
             for (std::size_t at = 0; at < row.text.size(); at += size) {
                 tap.note(std::string_view{row.text}.substr(at, size));
             }

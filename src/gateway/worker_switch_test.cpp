@@ -47,8 +47,11 @@ protected:
         co_return std::move(*connection);
     }
 
-    Task<void> send(net::Connection& connection) {
-        const auto request = chat();
+    Task<void> send(net::Connection& connection, bool stream = true) {
+        auto request = chat();
+        if (stream) {
+            request.body = R"({"model":"m","stream":true})";
+        }
         const std::string text = fmt::format(
             "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{}",
             request.body.size(), request.body
@@ -149,7 +152,7 @@ TEST_F(WorkerSwitch, ACutBeforeTheFirstByteIsA503ThatSaysSoAndTheConnectionIsKep
     install(serving(1));
     run([&]() -> Task<void> {
         auto client = co_await connect();
-        co_await send(*client);
+        co_await send(*client, false);
         EXPECT_TRUE(co_await until([&] { return arrived; }));
         install(loading());
         worker_.cut(id(1));
@@ -159,7 +162,7 @@ TEST_F(WorkerSwitch, ACutBeforeTheFirstByteIsA503ThatSaysSoAndTheConnectionIsKep
         EXPECT_NE(answer.find("backend_switched"), std::string::npos);
         finish_ = true;
         install(serving(2));
-        co_await send(*client);
+        co_await send(*client, false);
         const std::string next = co_await read_until(*client, "{}");
         EXPECT_NE(next.find("HTTP/1.1 200"), std::string::npos) << next;
     });

@@ -79,6 +79,7 @@ protected:
         upstream->provider = "llamacpp";
         upstream->endpoint = upstream_endpoint_;
         upstream->models = models;
+        upstream->options.include_usage = false;  // its bytes are left as they are
         auto value = std::make_shared<RoutingTable>();
         value->known_models = std::move(models);
         value->local = std::move(upstream);
@@ -168,6 +169,8 @@ protected:
 constexpr std::string_view kFirst =
     "data: {\"choices\":[{\"delta\":{\"content\":\"one\"},\"finish_reason\":null}]}\n\n";
 
+constexpr std::string_view kStream = R"({"model":"m","stream":true,"messages":[]})";
+
 constexpr std::string_view kBody = R"({"model":"m","messages":[{"role":"user","content":"hi"}]})";
 
 TEST_F(WorkerTest, PassesBytesThroughAndSynthesisesBothHeads) {
@@ -217,7 +220,7 @@ TEST_F(WorkerTest, RelaysAnEventStreamUnchanged) {
         (void)co_await exchange.end();
     });
     run([&]() -> Task<void> {
-        const auto response = co_await net::fetch(clock_, chat(std::string{kBody}));
+        const auto response = co_await net::fetch(clock_, chat(std::string{kStream}));
         EXPECT_TRUE(response);
         EXPECT_EQ(response->body, events);
         EXPECT_EQ(response->header("content-type"), "text/event-stream");
@@ -234,7 +237,7 @@ TEST_F(WorkerTest, AnUpstreamThatDiesInMidEventGivesOneErrorEventAtABorder) {
         exchange.abort();
     });
     run([&]() -> Task<void> {
-        const auto response = co_await net::fetch(clock_, chat(std::string{kBody}));
+        const auto response = co_await net::fetch(clock_, chat(std::string{kStream}));
         EXPECT_TRUE(response) << "the stream itself ends properly";
         EXPECT_TRUE(response->body.starts_with(std::string{kFirst} + "data: {\"error\":{"))
             << response->body;
@@ -271,7 +274,7 @@ TEST_F(WorkerTest, AClientThatLeavesEndsTheUpstreamSide) {
         }
     });
     run([&]() -> Task<void> {
-        auto connection = co_await send_chat(std::string{kBody});
+        auto connection = co_await send_chat(std::string{kStream});
         const std::string head = co_await read_until(*connection, "one");
         EXPECT_NE(head.find("200 OK"), std::string::npos);
         EXPECT_EQ(worker_.inflight(UpstreamId{"local/1"}), 1U);
@@ -302,12 +305,12 @@ TEST_F(WorkerTest, AfterInstallNobodyEntersAndTheLastLeaseTells) {
         (void)co_await exchange.end();
     });
     run([&]() -> Task<void> {
-        auto connection = co_await send_chat(std::string{kBody});
+        auto connection = co_await send_chat(std::string{kStream});
         (void)co_await read_until(*connection, "one");
         worker_.install(closed_table());
         int drained = 0;
         worker_.when_drained(UpstreamId{"local/1"}, [&] { ++drained; });
-        const auto refused = co_await net::fetch(clock_, chat(std::string{kBody}));
+        const auto refused = co_await net::fetch(clock_, chat(std::string{kStream}));
         EXPECT_EQ(refused->status, 503);
         EXPECT_EQ(refused->header("retry-after"), "2");
         EXPECT_NE(refused->body.find("\"loading\":{\"phase\":\"starting\"}"), std::string::npos);
@@ -339,11 +342,11 @@ TEST_F(WorkerTest, AnUpstreamOpenedAgainBeforeItsLastLeaseEndedTakesRequests) {
         (void)co_await exchange.end();
     });
     run([&]() -> Task<void> {
-        auto one = co_await send_chat(std::string{kBody});
+        auto one = co_await send_chat(std::string{kStream});
         (void)co_await read_until(*one, "one");
         worker_.install(closed_table());
         worker_.install(table("local/1", {"m"}));
-        auto two = co_await send_chat(std::string{kBody});
+        auto two = co_await send_chat(std::string{kStream});
         const std::string answer = co_await read_until(*two, "one");
         EXPECT_NE(answer.find(" 200 "), std::string::npos) << answer;
         *finish = true;
@@ -365,8 +368,8 @@ TEST_F(WorkerTest, ACutGivesEveryStreamItsErrorEvent) {
         }
     });
     run([&]() -> Task<void> {
-        auto one = co_await send_chat(std::string{kBody});
-        auto two = co_await send_chat(std::string{kBody});
+        auto one = co_await send_chat(std::string{kStream});
+        auto two = co_await send_chat(std::string{kStream});
         (void)co_await read_until(*one, "one");
         (void)co_await read_until(*two, "one");
         worker_.install(closed_table());
@@ -487,8 +490,10 @@ TEST_F(WorkerTest, ListsOnlyWhatCanBeAsked) {
 }
 
 TEST_F(WorkerTest, TheEmbedSlotsUpstreamComesAndGoesWithoutTheLocalOne) {
-    routes_.add("POST", "/v1/embeddings", [](net::Exchange& exchange) -> Task<void> {
+    std::string arrived;
+    routes_.add("POST", "/v1/embeddings", [&](net::Exchange& exchange) -> Task<void> {
         const auto body = co_await exchange.read_body(1U << 20U);
+        arrived = *body;
         (void)co_await exchange.respond(200, "application/json", *body);
     });
     const auto with_embed = [&](const std::string& local, const std::string& embed) {
@@ -508,7 +513,9 @@ TEST_F(WorkerTest, TheEmbedSlotsUpstreamComesAndGoesWithoutTheLocalOne) {
         EXPECT_EQ(own->body, R"({"model":"e","input":"x"})");
         // The local engine makes none: asked for by the name the embed slot has for its model.
         const auto mapped = co_await net::fetch(clock_, embedding(R"({"model":"m","input":"x"})"));
-        EXPECT_EQ(mapped->body, R"({"model":"e","input":"x"})");
+        // The upstream here sends back what it was sent; the client reads its own name (trap 71).
+        EXPECT_EQ(mapped->body, R"({"model":"m","input":"x"})");
+        EXPECT_EQ(arrived, R"({"model":"e","input":"x"})");
         const auto refused = co_await net::fetch(clock_, chat(R"({"model":"e"})"));
         EXPECT_EQ(refused->status, 400);
 

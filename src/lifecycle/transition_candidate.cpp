@@ -67,8 +67,10 @@ void Machine::sort_instances() {
     if (!s_.running && idle && wanted->host == s_.retiring->target.host) {
         s_.running = std::exchange(s_.retiring, std::nullopt);
         s_.next_probe_at = now_;
-    } else if (s_.running && wanted->host != s_.running->target.host &&
-               s_.retiring->loaded == wanted->spec) {
+    } else if (s_.running && s_.busy != Work::publish_open &&
+               wanted->host != s_.running->target.host && s_.retiring->loaded == wanted->spec) {
+        // Not while the move to the running one is under way: some workers still admit to this
+        // one, and whatever takes requests is running or retiring.
         s_.candidate = std::exchange(s_.retiring, std::nullopt);
         s_.candidate->target = *wanted;
         s_.way = Way{.wish = wanted->generation, .beside = true};

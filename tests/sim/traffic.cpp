@@ -253,7 +253,7 @@ void SimTraffic::client_comes(std::size_t worker) {
         }
         const gateway::RoutePlan plan = gateway::plan_route(table, model);
         if (!plan.attempts.empty()) {
-            admit(worker, *plan.attempts.front());
+            admit(worker, *plan.attempts.front().upstream);
         }
         client_comes(worker);
     });

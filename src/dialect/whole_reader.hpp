@@ -1,0 +1,17 @@
+// Answers that are not streamed: collected from bytes before they are read.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "dialect/codec.hpp"
+#include "dialect/json_text.hpp"
+
+namespace nova::dialect {
+
+// Hands the whole body, a JSON object, to `take` when it has ended. A body of more than 64 MiB or
+// of anything else gives Failed.
+std::unique_ptr<AnswerReader>
+whole_reader(void (*take)(const Tree& object, std::vector<ChatEvent>& out));
+
+}  // namespace nova::dialect
