@@ -1,4 +1,4 @@
-// The table of commands; the only file that knows the command line library.
+// The table of commands; only it, cli_gateway.cpp and cli_parsed.hpp know the command line library.
 #include "app/cli.hpp"
 
 #include <algorithm>
@@ -12,59 +12,13 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include "app/commands.hpp"
+#include "app/cli_parsed.hpp"
 #include "config/boot_config.hpp"
 #include "lifecycle/slots.hpp"
 
 namespace nova::app {
-namespace {
 
-using Run = std::function<ExitCode(CommandContext&)>;
-
-// Everything the parser writes into; lives until the command has run.
-struct Parsed {
-    ClientOptions client;
-    std::map<std::string, std::string> boot;  // flags of nova serve and nova up
-    std::map<std::string, bool> boot_switches;
-    std::string config_file;
-    StartOptions start;
-    StartOptions custom;
-    StopOptions stop;
-    ChatOptions chat;
-    std::vector<std::string> prompt;
-    LogsOptions logs;
-    UpOptions up;
-    ExplainOptions explain;
-    std::uint64_t since = 0;
-    unsigned limit = 20;
-    std::string operation;
-    KeyOptions key;
-    UsageOptions usage;
-    Run run;
-
-    std::map<std::string, std::string> flags() const {
-        std::map<std::string, std::string> given;
-        for (const auto& [name, text] : boot) {
-            if (!text.empty()) {
-                given[name] = text;
-            }
-        }
-        for (const auto& [name, on] : boot_switches) {
-            if (on) {
-                given[name] = "true";
-            }
-        }
-        return given;
-    }
-};
-
-std::string flag_of(std::string_view name) {
-    std::string flag = "--" + std::string{name};
-    std::ranges::replace(flag, '_', '-');
-    return flag;
-}
-
-void add_client_options(CLI::App& command, Parsed& parsed, bool remote = true) {
+void add_client_options(CLI::App& command, Parsed& parsed, bool remote) {
     command.add_option("--data-dir", parsed.client.data_dir, "data directory of that nova")
         ->type_name("DIR");
     command.add_flag("--json", parsed.client.json, "one JSON object on standard output");
@@ -91,6 +45,14 @@ CLI::App& add_command(
     command->footer(fmt::format("Example:\n  {}", example));
     command->callback([&parsed, run = std::move(run)] { parsed.run = run; });
     return *command;
+}
+
+namespace {
+
+std::string flag_of(std::string_view name) {
+    std::string flag = "--" + std::string{name};
+    std::ranges::replace(flag, '_', '-');
+    return flag;
 }
 
 void add_boot_options(CLI::App& command, Parsed& parsed) {
@@ -348,61 +310,43 @@ void add_machine_commands(CLI::App& app, Parsed& parsed) {
     version.add_flag("--json", parsed.client.json, "one JSON object on standard output");
 }
 
-void add_create_key_options(CLI::App& create, KeyOptions& key) {
-    create.add_option("name", key.name, "what the key is for; shown in lists and the ledger")
-        ->required();
-    create.add_option("--models", key.models, "only these; \"llama*\" matches by its beginning")
-        ->type_name("NAME,...")
-        ->delimiter(',');
-    create.add_option("--providers", key.providers, "only these: llamacpp, openai, ...")
-        ->type_name("NAME,...")
-        ->delimiter(',');
-    create.add_flag("--never-cloud", key.never_cloud, "only what runs on this machine");
-    create.add_option("--expires", key.expires, "30d, 12h, 90m or 2030-01-31T00:00:00Z")
-        ->type_name("WHEN");
-    create.add_option("--rpm", key.requests_per_minute, "requests a minute; default: no limit")
-        ->type_name("N");
-    create.add_option("--tpm", key.tokens_per_minute, "tokens a minute; default: no limit")
-        ->type_name("N");
-    create.add_option("--concurrent", key.concurrent, "requests at once; default: no limit")
-        ->type_name("N");
-}
-
-void add_account_commands(CLI::App& app, Parsed& parsed) {
-    CLI::App& keys = *app.add_subcommand("keys", "API keys of the gateway");
-    keys.require_subcommand(1);
-    keys.footer("Example:\n  nova keys create laptop --never-cloud --rpm 60");
-    CLI::App& create = add_command(
-        keys, parsed, "create", "Make a key; it is shown this once",
-        "nova keys create laptop --models 'llama*' --expires 90d --rpm 60 --tpm 100000",
-        [&parsed](CommandContext& context) { return keys_create_command(context, parsed.key); }
+void add_conform_command(CLI::App& app, Parsed& parsed) {
+    ConformOptions& options = parsed.conform;
+    CLI::App& conform = add_command(
+        app, parsed, "conform", "Try an endpoint for what clients stumble over",
+        "nova conform http://127.0.0.1:8001\n"
+        "  nova conform http://127.0.0.1:8001 --against http://127.0.0.1:8080 --only stream\n"
+        "  nova conform https://api.example.com --dialect openai --model M --key-file key.txt",
+        [&parsed](CommandContext& context) { return conform_command(context, parsed.conform); }
     );
-    add_client_options(create, parsed);
-    add_create_key_options(create, parsed.key);
-    CLI::App& list = add_command(
-        keys, parsed, "list", "The keys there are, without their secrets", "nova keys list --json",
-        [](CommandContext& context) { return keys_list_command(context); }
-    );
-    add_client_options(list, parsed);
-    CLI::App& revoke = add_command(
-        keys, parsed, "revoke", "End a key at once", "nova keys revoke laptop",
-        [&parsed](CommandContext& context) { return keys_revoke_command(context, parsed.key.name); }
-    );
-    add_client_options(revoke, parsed);
-    revoke.add_option("key", parsed.key.name, "its name or id, as nova keys list shows it")
-        ->required();
-
-    CLI::App& usage = add_command(
-        app, parsed, "usage", "Who used what", "nova usage --from 2026-11-01 --group-by key",
-        [&parsed](CommandContext& context) { return usage_command(context, parsed.usage); }
-    );
-    add_client_options(usage, parsed);
-    usage.add_option("--from", parsed.usage.from, "default: 30 days before --to")
-        ->type_name("TIME");
-    usage.add_option("--to", parsed.usage.to, "default: now")->type_name("TIME");
-    usage.add_option("--group-by", parsed.usage.group_by, "model, provider, key or day")
-        ->check(CLI::IsMember({"model", "provider", "key", "day"}))
+    conform.add_option("endpoint", options.url, "root of the API, with or without /v1");
+    conform.add_option("--dialect", options.dialect, "openai, anthropic, ollama; auto: all it has")
+        ->check(CLI::IsMember({"auto", "openai", "anthropic", "ollama"}))
         ->capture_default_str();
+    conform.add_option("--model", options.model, "default: the first that is listed")
+        ->type_name("MODEL");
+    conform.add_option("--embed-model", options.embed_model, "for embeddings; default: the same")
+        ->type_name("MODEL");
+    conform
+        .add_option("--key-file", options.key_file, "file with the API key; - is standard input")
+        ->type_name("FILE");
+    conform.add_option("--only", options.only, "a check, or a group of them; repeatable")
+        ->type_name("ID")
+        ->expected(1)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+    conform.add_flag("--list", options.list, "what is checked, how grave it is, which trap it is");
+    conform.add_option("--against", options.against, "the same there, and what differs")
+        ->type_name("URL");
+    conform.add_option("--against-key-file", options.against_key_file, "file with the key of that")
+        ->type_name("FILE");
+    conform.add_option("--timeout", options.timeout_s, "longest wait for one answer in seconds")
+        ->type_name("S")
+        ->check(CLI::PositiveNumber)
+        ->capture_default_str();
+    conform.add_flag("--json", parsed.client.json, "one JSON object on standard output");
+    conform.add_flag(
+        "--insecure", parsed.client.insecure, "send a key to another machine without TLS"
+    );
 }
 
 // A cut progress line is ended before the shell's prompt comes; nova itself goes on.
@@ -456,6 +400,9 @@ int run_cli(int argc, char** argv) {
     add_watching_commands(app, parsed);
     add_machine_commands(app, parsed);
     add_account_commands(app, parsed);
+    add_provider_commands(app, parsed);
+    add_setting_commands(app, parsed);
+    add_conform_command(app, parsed);
     if (argc < 2) {
         terminal.raw(app.help());
         return static_cast<int>(ExitCode::usage);

@@ -87,6 +87,39 @@ struct UsageOptions {
     std::string group_by = "model";
 };
 
+struct ProviderOptions {
+    std::string id{};
+    std::optional<std::string> kind{};
+    std::optional<std::string> url{};
+    std::optional<std::string> key_file{};  // "-": standard input
+    std::optional<std::string> default_model{};
+    std::optional<std::int64_t> order{};
+    std::vector<std::string> models{};
+    std::vector<std::string> aliases{};  // "NAME=MODEL"
+    bool enable = false;
+    bool disable = false;
+};
+
+struct ConfigOptions {
+    std::string name{};
+    std::string value{};
+    bool explain = false;
+    bool unset = false;
+};
+
+struct ConformOptions {
+    std::string url{};
+    std::string dialect = "auto";  // or openai, anthropic, ollama
+    std::string model{};           // empty: the first that is listed
+    std::string embed_model{};
+    std::string key_file{};  // "-": standard input
+    std::vector<std::string> only{};
+    std::string against{};
+    std::string against_key_file{};
+    double timeout_s = 60;
+    bool list = false;
+};
+
 struct UpOptions {
     std::string model;
     std::string engine;
@@ -115,7 +148,17 @@ ExitCode keys_create_command(CommandContext& context, const KeyOptions& options)
 ExitCode keys_list_command(CommandContext& context);
 ExitCode keys_revoke_command(CommandContext& context, const std::string& name);
 ExitCode usage_command(CommandContext& context, const UsageOptions& options);
+ExitCode providers_list_command(CommandContext& context);
+ExitCode providers_add_command(CommandContext& context, const ProviderOptions& options);
+ExitCode providers_remove_command(CommandContext& context, const std::string& id);
+ExitCode providers_test_command(CommandContext& context, const std::string& id);
+ExitCode mode_command(CommandContext& context, const std::string& mode);
+ExitCode config_list_command(CommandContext& context);
+ExitCode config_get_command(CommandContext& context, const ConfigOptions& options);
+ExitCode config_set_command(CommandContext& context, const ConfigOptions& options);
 ExitCode doctor_command(CommandContext& context);
+// failed: a check that must pass did not.
+ExitCode conform_command(CommandContext& context, const ConformOptions& options);
 ExitCode version_command(CommandContext& context);
 
 // ---- parts that commands share

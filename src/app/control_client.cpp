@@ -263,6 +263,11 @@ Result<Json> ControlClient::remove(std::string path) {
     return response ? parse_json(response->body, "The answer") : propagate(response);
 }
 
+Result<Json> ControlClient::send(std::string method, std::string path, std::string body) {
+    const auto response = call(std::move(method), std::move(path), std::move(body));
+    return response ? parse_json(response->body, "The answer") : propagate(response);
+}
+
 Result<std::string> ControlClient::get_text(std::string path) {
     auto response = call("GET", std::move(path), {});
     return response ? Result<std::string>{std::move(response->body)} : propagate(response);

@@ -65,6 +65,8 @@ public:
     Result<Json> get(std::string path);
     Result<Json> post(std::string path, std::string body = {});
     Result<Json> remove(std::string path);
+    // Any other method with a JSON body: PUT, PATCH.
+    Result<Json> send(std::string method, std::string path, std::string body);
     Result<std::string> get_text(std::string path);
     // Hands over the body as it comes; on_data returns false to end.
     Result<void> stream(std::string path, std::function<bool(std::string_view)> on_data);

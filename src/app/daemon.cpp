@@ -1,6 +1,7 @@
 // The composition: reads like a table of contents.
 #include "app/daemon.hpp"
 
+#include <algorithm>
 #include <csignal>
 #include <utility>
 
@@ -14,6 +15,7 @@
 #include <unistd.h>
 
 #include "app/accounts.hpp"
+#include "app/cloud_providers.hpp"
 #include "app/data_plane.hpp"
 #include "app/embed_planner.hpp"
 #include "app/engine_inventory.hpp"
@@ -25,6 +27,7 @@
 #include "app/status_page.hpp"
 #include "app/traffic_bridge.hpp"
 #include "app/version.hpp"
+#include "config/provider_keys.hpp"
 #include "config/settings.hpp"
 #include "lifecycle/backend_controller.hpp"
 #include "lifecycle/engine_client.hpp"
@@ -32,7 +35,9 @@
 #include "lifecycle/supervision.hpp"
 #include "net/admission.hpp"
 #include "process/program_search.hpp"
+#include "recovery/provider_routes.hpp"
 #include "recovery/recovery_routes.hpp"
+#include "recovery/settings_routes.hpp"
 #include "runtime/external_driver.hpp"
 #include "runtime/process_driver.hpp"
 #include "store/files.hpp"
@@ -138,6 +143,11 @@ private:
     Result<void> make_weights();
     std::optional<Endpoint> running_ollama() const;
     recovery::RecoveryParts recovery_parts();
+    gateway::Strategy strategy() const;
+    RoutingChoices routing_choices() const;
+    Task<void> settings_changed(std::vector<std::string> names);
+    void add_control_routes();
+    void make_clouds();
     Task<std::vector<recovery::EngineStatus>> inventory();
 
     asio::io_context io_{1};
@@ -162,7 +172,13 @@ private:
     std::unique_ptr<TrafficBridge> bridge_;
     std::unique_ptr<lifecycle::BackendController> controller_;
     std::unique_ptr<lifecycle::BackendController> embedder_;
+    std::unique_ptr<CloudProviders> clouds_;
     std::unique_ptr<recovery::RecoveryParts> parts_;
+    recovery::SettingsAccess settings_access_{
+        .settings = settings_,
+        .changed = [this](std::vector<std::string> names
+                   ) { return settings_changed(std::move(names)); },
+    };
     net::RouteTable routes_;
     std::unique_ptr<net::HttpServer> control_;
     Endpoint gateway_at_;
@@ -221,15 +237,67 @@ void Daemon::make_planes() {
     controller_ = make_controller(lifecycle::kLocalSlot, planner());
     embedder_ =
         make_controller(lifecycle::kEmbedSlot, make_embed_planner(registry_, hardware, folders));
-    parts_ = std::make_unique<recovery::RecoveryParts>(recovery_parts());
-    recovery::add_recovery_routes(routes_, *parts_);
-    recovery::add_health_routes(routes_, *parts_, "");
-    accounts_->add_routes(routes_);
-    add_status_page(routes_);
+    make_clouds();
+    add_control_routes();
     control_ = std::make_unique<net::HttpServer>(
         io_.get_executor(), clock_, log_, routes_, net::ServerLimits{}, &recovery::render_error,
         control_admission(in_.boot)
     );
+}
+
+void Daemon::make_clouds() {
+    clouds_ = std::make_unique<CloudProviders>(CloudProviders::Parts{
+        .executor = io_.get_executor(),
+        .clock = clock_,
+        .log = log_,
+        .store = *store_,
+        .key_file = in_.directory.file("secret.key"),
+        .strategy = [this] { return strategy(); },
+        .changed = [this] { return bridge_->choose(routing_choices()); },
+    });
+}
+
+void Daemon::add_control_routes() {
+    parts_ = std::make_unique<recovery::RecoveryParts>(recovery_parts());
+    recovery::add_recovery_routes(routes_, *parts_);
+    recovery::add_settings_routes(routes_, auth_, settings_access_);
+    recovery::add_provider_routes(routes_, auth_, *clouds_);
+    recovery::add_health_routes(routes_, *parts_, "");
+    accounts_->add_routes(routes_);
+    add_status_page(routes_);
+}
+
+gateway::Strategy Daemon::strategy() const {
+    return gateway_strategy_from(
+        config::routing_strategy_of(settings_.text("mode"), settings_.text("routing_strategy"))
+    );
+}
+
+RoutingChoices Daemon::routing_choices() const {
+    RoutingChoices choices{.strategy = strategy(), .clouds = clouds_->upstreams()};
+    if (const auto pairs = config::aliases_from(settings_.text("routing_aliases"))) {
+        choices.aliases = gateway_aliases_from(*pairs, choices.clouds);
+    }
+    return choices;
+}
+
+Task<void> Daemon::settings_changed(std::vector<std::string> names) {
+    for (const std::string& name : names) {
+        log_.info("settings.changed", {{"name", name}});
+    }
+    co_await bridge_->choose(routing_choices());
+    clouds_->look_again();
+    const bool mode = std::ranges::find(names, "mode") != names.end();
+    if (!mode || strategy() != gateway::Strategy::cloud_only) {
+        co_return;
+    }
+    // What runs here would hold memory for nobody, and come back with the next start of nova.
+    for (const auto& controller : {controller_.get(), embedder_.get()}) {
+        const auto stopped = co_await controller->set_desired({.spec = {}, .actor = "mode"});
+        if (!stopped) {
+            log_.warn("mode.not_stopped", {{"detail", stopped.error().message}});
+        }
+    }
 }
 
 runtime::RuntimeDriver* Daemon::driver(runtime::RuntimeKind kind) {
@@ -338,12 +406,27 @@ recovery::RecoveryParts Daemon::recovery_parts() {
         .engines = [this] { return inventory(); },
         .hardware = machine_.access(),
         .readiness = [this]() -> recovery::Readiness {
-            const bool open = bridge_->open();
-            return {open, open ? "A backend serves." : "No backend serves right now."};
+            if (!bridge_->can_answer()) {
+                return {
+                    false, "No backend serves right now, and no cloud is allowed or configured."
+                };
+            }
+            return {true, bridge_->open() ? "A backend serves." : "A cloud can answer."};
         },
         .version = std::string{kVersion},
         .event_limits = {},
         .embed = embedder_.get(),
+        .start_refused = [this]() -> std::optional<Error> {
+            if (strategy() != gateway::Strategy::cloud_only) {
+                return std::nullopt;
+            }
+            return Error{
+                .code = ErrorCode::precondition,
+                .message = "The mode is cloud-only: nothing is fetched or started on this machine.",
+                .word = "cloud_only",
+                .remedy = "Leave the mode with: nova mode hybrid",
+            };
+        },
     };
 }
 
@@ -418,6 +501,10 @@ Task<Result<void>> Daemon::run() {
     if (!loaded) {
         co_return propagate(loaded);
     }
+    const auto known = co_await clouds_->load(config::provider_keys(in_.environment));
+    if (!known) {
+        co_return propagate(known);
+    }
     const auto bound = listen();
     if (!bound) {
         co_return propagate(bound);
@@ -436,12 +523,18 @@ Task<Result<void>> Daemon::run() {
         log_.warn("nova.runtime_file", {{"detail", written.error().message}});
     }
     plane_->start();
+    // Before any view of a slot: no request is routed by choices that are not the person's.
+    co_await bridge_->choose(routing_choices());
+    tasks_.spawn("clouds", clouds_->keep_fresh());
     controlling_.spawn("controller", controller_->run());
     controlling_.spawn("embed controller", embedder_->run());
     accounts_->start(tasks_);
     tasks_.spawn("control accept", control_->run());
     tasks_.spawn("hardware", detect_hardware());
     tasks_.spawn("reap helpers", weights_->reap());
+    if (strategy() == gateway::Strategy::cloud_only) {
+        co_await settings_changed({"mode"});
+    }
     log_.info(
         "nova.ready", {{"version", std::string{kVersion}},
                        {"gateway", "http://" + gateway_at_.text()},

@@ -36,19 +36,6 @@ private:
     WorkerCounters* counters_;
 };
 
-std::optional<Error> unreadable_coding(const net::RequestHead& request) {
-    const std::string_view coding = request.headers.find("Content-Encoding");
-    if (coding.empty() || net::equal_ignoring_case(coding, "identity")) {
-        return std::nullopt;
-    }
-    return Error{
-        .code = ErrorCode::invalid_argument,
-        .message = fmt::format("The Content-Encoding `{}` is not understood here.", coding),
-        .word = "unsupported_content_encoding",
-        .remedy = "Send the request body uncompressed.",
-    };
-}
-
 bool streams(const RelayRoute& route, const RequestPeek& peek) {
     switch (route.streaming) {
     case Streaming::if_asked:
@@ -267,9 +254,6 @@ Task<Result<void>> receive(RelayJob& job) {
             co_return propagate(access);
         }
         job.access = std::move(*access);
-    }
-    if (const auto error = unreadable_coding(job.exchange.request())) {
-        co_return fail(*error);
     }
     auto body = co_await job.exchange.read_body(job.worker.policy.body_bytes);
     if (!body) {

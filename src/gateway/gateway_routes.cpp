@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "gateway/chat_relay.hpp"
+#include "gateway/model_list.hpp"
 #include "gateway/ollama_routes.hpp"
 
 namespace nova::gateway {
@@ -50,21 +51,10 @@ Task<void> answer(net::Exchange& exchange, int status, nlohmann::json body) {
     ignore(co_await exchange.respond(status, kJson, text), "the client may be gone");
 }
 
-// Only what can be asked right now is listed: no name that would be refused (trap 68).
 Task<void> list_models(net::Exchange& exchange, WorkerState& worker) {
     nlohmann::json data = nlohmann::json::array();
-    const auto local = worker.table->local;
-    if (local) {
-        for (const std::string& id : local->models) {
-            data.push_back(model_object(id, local->provider));
-        }
-    }
-    if (const auto embedder = worker.table->embedder()) {
-        for (const std::string& id : embedder->models) {
-            if (!local || std::ranges::find(local->models, id) == local->models.end()) {
-                data.push_back(model_object(id, embedder->provider));
-            }
-        }
+    for (const ListedModel& model : listed_models(*worker.table, nullptr)) {
+        data.push_back(model_object(model.id, model.owner));
     }
     nlohmann::json body;
     body["object"] = "list";
@@ -74,11 +64,10 @@ Task<void> list_models(net::Exchange& exchange, WorkerState& worker) {
 
 Task<void> one_model(net::Exchange& exchange, WorkerState& worker) {
     const std::string id{exchange.parameter("id")};
-    for (const auto& upstream : {worker.table->local, worker.table->embedder()}) {
-        if (upstream && upstream->serves(id)) {
-            co_await answer(exchange, 200, model_object(id, upstream->provider));
-            co_return;
-        }
+    const std::string owner = owner_of(*worker.table, nullptr, id);
+    if (!owner.empty()) {
+        co_await answer(exchange, 200, model_object(id, owner));
+        co_return;
     }
     const Error error{
         .code = ErrorCode::not_found,
@@ -89,6 +78,21 @@ Task<void> one_model(net::Exchange& exchange, WorkerState& worker) {
     ignore(co_await exchange.respond_error(error), "the client may be gone");
 }
 
+// Who can be asked and who not; the state of each as the table has it.
+Task<void> providers(net::Exchange& exchange, WorkerState& worker) {
+    nlohmann::json rows = nlohmann::json::array();
+    for (const ListedProvider& row : listed_providers(*worker.table)) {
+        nlohmann::json one;
+        one["provider"] = row.id;
+        one["where"] = row.where == Where::cloud ? "cloud" : "local";
+        one["state"] = row.state;
+        one["models"] = row.models;
+        one["embeddings"] = row.embeds;
+        rows.push_back(std::move(one));
+    }
+    co_await answer(exchange, 200, {{"providers", std::move(rows)}});
+}
+
 Task<void> live(net::Exchange& exchange) {
     co_await answer(exchange, 200, {{"status", "ok"}});
 }
@@ -96,7 +100,7 @@ Task<void> live(net::Exchange& exchange) {
 // decisions.md 2.25: 200 when some route can answer.
 Task<void> ready(net::Exchange& exchange, WorkerState& worker) {
     const RoutingTable& table = *worker.table;
-    if (const auto open = table.local ? table.local : table.embedder()) {
+    if (const Upstream* const open = first_open(table)) {
         co_await answer(exchange, 200, {{"status", "ready"}, {"provider", open->provider}});
         co_return;
     }
@@ -156,6 +160,7 @@ void add_gateway_routes(net::RouteTable& routes, WorkerState& worker) {
         routes.add("GET", prefix + "/live", [](net::Exchange& exchange) { return live(exchange); });
         get(prefix + "/ready", &ready);
         get(prefix + "/inflight", &inflight);
+        get(prefix + "/providers", &providers);
     }
     add_ollama_routes(routes, worker);
 }

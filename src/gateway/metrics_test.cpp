@@ -81,7 +81,7 @@ TEST(Metrics, SortARequestIntoItsSeries) {
         EXPECT_EQ(metrics.names.models.at(key.model), "small");
         EXPECT_EQ(series.duration[0].count(8), 1U) << "2 s lie in (1.28, 2.56]";
         EXPECT_EQ(series.first_token.count(9), 1U) << "0.5 s is the bound of (0.25, 0.5]";
-        EXPECT_EQ(series.token_time.count(8), 1U) << "1.5 s over 3 tokens is 0.5 s";
+        EXPECT_EQ(series.token_time.count(9), 1U) << "1.5 s over 3 tokens is 0.5 s";
         EXPECT_EQ(series.input.count(2), 1U);
         EXPECT_DOUBLE_EQ(series.output.sum(), 4);
         EXPECT_EQ(series.cached.read(), 3U);

@@ -5,14 +5,19 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "core/strong.hpp"
+#include "net/body_budget.hpp"
 
 namespace nova::gateway {
 
 struct GatewayPolicy {
     std::size_t body_bytes = 32U * 1024U * 1024U;
+    // Of all request bodies held at a time (trap 20); copies of a policy share it.
+    std::shared_ptr<net::BodyBudget> body_budget =
+        std::make_shared<net::BodyBudget>(std::size_t{1} << 30U);
     std::chrono::seconds dial_timeout{5};
     // A long prefill is no failure (reference/gateway.md, trap 41): only a limit against hanging
     // for ever.

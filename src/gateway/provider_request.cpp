@@ -80,6 +80,9 @@ in_the_same_dialect(const RelayJob& job, const RouteStep& step, ProviderRequest 
 Result<ProviderRequest> translated(RelayJob& job, const RouteStep& step, ProviderRequest request) {
     dialect::WriteOptions options = step.upstream->options;
     options.model = step.model.empty() ? job.peek.model : step.model;
+    // The request is made anew: to ask for usage changes no byte of the client's, and its own
+    // dialect may have to tell it (Ollama's last line, Anthropic's message_delta).
+    options.include_usage = true;
     Result<std::string> text;
     if (job.route.operation == Operation::embedding) {
         const auto embed = job.codec().read_embed(job.body);

@@ -19,6 +19,7 @@ std::string render(const Error& error) {
 net::ServerLimits limits_from(const GatewayPolicy& policy) {
     net::ServerLimits limits;
     limits.body_bytes = policy.body_bytes;
+    limits.body_budget = policy.body_budget;
     limits.write_timeout = policy.stall_timeout;
     return limits;
 }

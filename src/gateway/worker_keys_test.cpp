@@ -46,6 +46,12 @@ protected:
         return request;
     }
 
+    net::FetchRequest stream_with(const std::string& key) const {
+        net::FetchRequest request = chat_with(key);
+        request.body = R"({"model":"m","stream":true})";
+        return request;
+    }
+
     static std::string header(const net::FetchResponse& response, std::string_view name) {
         for (const auto& [key, value] : response.headers) {
             if (net::equal_ignoring_case(key, name)) {
@@ -61,12 +67,13 @@ protected:
             (void)co_await exchange.read_body(1U << 20U);
             const net::HeaderView type{"Content-Type", "text/event-stream"};
             exchange.begin(200, {&type, 1}, std::nullopt);
-            while (!ended_) {
-                if (!co_await exchange.write(event_of("x"))) {
+            do {
+                const auto written = co_await exchange.write(event_of("x"));
+                if (!written) {
                     co_return;
                 }
                 co_await clock_.sleep_for(1ms);
-            }
+            } while (!ended_);
             (void)co_await exchange.write("data: [DONE]\n\n");
             (void)co_await exchange.end();
         };
@@ -149,11 +156,11 @@ TEST_F(WorkerKeys, GiveAPlaceBackHoweverTheRequestEnds) {
     const std::string key_text = key({.concurrent = 1});
     install(serving(1));
     answer_without_end();
-    const auto first = ask_aside(chat_with(key_text));
+    const auto first = ask_aside(stream_with(key_text));
     run([&]() -> Task<void> {
         const bool runs = co_await until([&] { return meter->running() == 1; });
         EXPECT_TRUE(runs);
-        const auto second = co_await ask(chat_with(key_text));
+        const auto second = co_await ask(stream_with(key_text));
         EXPECT_EQ(second.status, 429);
         ended_ = true;
         const bool over = co_await until([&] { return first->has_value(); });
@@ -162,7 +169,7 @@ TEST_F(WorkerKeys, GiveAPlaceBackHoweverTheRequestEnds) {
         EXPECT_TRUE(free);
         ended_ = false;
         answer_without_end();
-        const auto cut = ask_aside(chat_with(key_text));
+        const auto cut = ask_aside(stream_with(key_text));
         const bool again = co_await until([&] { return worker_.inflight(id(1)) == 1; });
         EXPECT_TRUE(again);
         worker_.cut(id(1));
@@ -170,11 +177,11 @@ TEST_F(WorkerKeys, GiveAPlaceBackHoweverTheRequestEnds) {
         EXPECT_TRUE(left);
         (void)co_await until([&] { return cut->has_value(); });
         ended_ = true;
-        net::FetchRequest unknown = chat_with(key_text);
+        net::FetchRequest unknown = stream_with(key_text);
         unknown.body = R"({"model":"nowhere"})";
         const auto refused = co_await ask(std::move(unknown));
         EXPECT_EQ(refused.status, 404);
-        const auto served = co_await ask(chat_with(key_text));
+        const auto served = co_await ask(stream_with(key_text));
         EXPECT_EQ(served.status, 200);
     });
     EXPECT_EQ(meter->running(), 0U);
@@ -185,7 +192,7 @@ TEST_F(WorkerKeys, ListWhatRunsWithoutWhatIsAsked) {
     install(serving(1));
     EXPECT_TRUE(worker_.running().empty());
     answer_without_end();
-    const auto answer = ask_aside(chat_with(key_text));
+    const auto answer = ask_aside(stream_with(key_text));
     run([&]() -> Task<void> {
         const auto answering = [&] {
             const auto list = worker_.running();
