@@ -88,26 +88,32 @@ build() { # build PRESET [TARGET...]
     tail -n 1 "$out/build-$preset.log"
 }
 
-python() { # the tests' own Python, made once for each requirements.txt
-    local digest venv fresh
-    digest=$(sha256sum tests/requirements.txt | cut -c1-12)
-    venv=$cache/test-venv-$digest
+# Prints the interpreter of a virtual environment of its own for a requirements file, made once.
+python_of() {
+    local file=$1 name=$2 digest venv fresh
+    digest=$(sha256sum "$file" | cut -c1-12)
+    venv=$cache/$name-venv-$digest
     if [[ ! -x $venv/bin/python ]]; then
         mkdir -p "$cache"
-        exec 8>"$cache/.test-venv.lock"
+        exec 8>"$cache/.$name-venv.lock"
         flock 8
         if [[ ! -e $venv ]]; then
-            printf 'installing the Python packages of tests/requirements.txt\n'
+            printf 'installing the Python packages of %s\n' "$file" >&2
             # The name is a link made at the end: a virtual environment cannot be moved.
-            fresh=$(mktemp -d "$cache/.test-venv-XXXXXX")
+            fresh=$(mktemp -d "$cache/.$name-venv-XXXXXX")
             python3 -m venv "$fresh"
-            "$fresh/bin/python" -m pip install --quiet --disable-pip-version-check \
-                -r tests/requirements.txt
+            "$fresh/bin/python" -m pip install --quiet --disable-pip-version-check -r "$file" >&2
             ln -sT "$fresh" "$venv"
         fi
         exec 8>&-
     fi
-    "$venv/bin/python" "$@"
+    printf '%s\n' "$venv/bin/python"
+}
+
+python() {
+    local own
+    own=$(python_of tests/requirements.txt test)
+    "$own" "$@"
 }
 
 style() {
@@ -120,7 +126,7 @@ style() {
     done
     printf '%d %d\n' "$good" "$bad" >>"$out/counts"
     python -m pytest -q -c tests/pytest.ini --rootdir . --junitxml "$out/tools.xml" \
-        tools/tidy_test.py tools/sum_tests_test.py tests/scripts
+        tools/tidy_test.py tools/traps_test.py tools/sum_tests_test.py tests/scripts
 }
 
 unit() {
@@ -189,7 +195,10 @@ engines() {
 }
 
 clients() {
-    NOVA_BIN=$PWD/build/release/nova FAKE_ENGINE=$PWD/build/release/bin/fake_engine \
+    local frameworks
+    frameworks=$(python_of tests/requirements-frameworks.txt frameworks)
+    NOVA_FRAMEWORKS_PYTHON=$frameworks \
+        NOVA_BIN=$PWD/build/release/nova FAKE_ENGINE=$PWD/build/release/bin/fake_engine \
         python -m pytest -q -rA -c tests/pytest.ini --rootdir tests --junitxml "$out/clients.xml" \
         tests/clients tests/contract | grep -vE '^(PASSED|=+ (PASSES|warnings))'
 }

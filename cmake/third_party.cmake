@@ -8,6 +8,7 @@ find_package(nlohmann_json REQUIRED)
 find_package(simdjson REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(SQLite3 REQUIRED)
+find_package(ZLIB REQUIRED)
 find_package(tomlplusplus REQUIRED) # used header-only, without its target
 
 # Asio alone, header only; awaitables need no coroutine-ts switch with C++20 on.

@@ -1,4 +1,4 @@
-// The table of commands; the only file that knows the command line library.
+// The table of commands; only it, cli_gateway.cpp and cli_parsed.hpp know the command line library.
 #include "app/cli.hpp"
 
 #include <algorithm>
@@ -12,58 +12,13 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include "app/commands.hpp"
+#include "app/cli_parsed.hpp"
 #include "config/boot_config.hpp"
 #include "lifecycle/slots.hpp"
 
 namespace nova::app {
-namespace {
 
-using Run = std::function<ExitCode(CommandContext&)>;
-
-// Everything the parser writes into; lives until the command has run.
-struct Parsed {
-    ClientOptions client;
-    std::map<std::string, std::string> boot;  // flags of nova serve and nova up
-    std::map<std::string, bool> boot_switches;
-    std::string config_file;
-    StartOptions start;
-    StartOptions custom;
-    StopOptions stop;
-    ChatOptions chat;
-    std::vector<std::string> prompt;
-    LogsOptions logs;
-    UpOptions up;
-    ExplainOptions explain;
-    ConformOptions conform;
-    std::uint64_t since = 0;
-    unsigned limit = 20;
-    std::string operation;
-    Run run;
-
-    std::map<std::string, std::string> flags() const {
-        std::map<std::string, std::string> given;
-        for (const auto& [name, text] : boot) {
-            if (!text.empty()) {
-                given[name] = text;
-            }
-        }
-        for (const auto& [name, on] : boot_switches) {
-            if (on) {
-                given[name] = "true";
-            }
-        }
-        return given;
-    }
-};
-
-std::string flag_of(std::string_view name) {
-    std::string flag = "--" + std::string{name};
-    std::ranges::replace(flag, '_', '-');
-    return flag;
-}
-
-void add_client_options(CLI::App& command, Parsed& parsed, bool remote = true) {
+void add_client_options(CLI::App& command, Parsed& parsed, bool remote) {
     command.add_option("--data-dir", parsed.client.data_dir, "data directory of that nova")
         ->type_name("DIR");
     command.add_flag("--json", parsed.client.json, "one JSON object on standard output");
@@ -90,6 +45,14 @@ CLI::App& add_command(
     command->footer(fmt::format("Example:\n  {}", example));
     command->callback([&parsed, run = std::move(run)] { parsed.run = run; });
     return *command;
+}
+
+namespace {
+
+std::string flag_of(std::string_view name) {
+    std::string flag = "--" + std::string{name};
+    std::ranges::replace(flag, '_', '-');
+    return flag;
 }
 
 void add_boot_options(CLI::App& command, Parsed& parsed) {
@@ -436,6 +399,9 @@ int run_cli(int argc, char** argv) {
     add_backend_commands(app, parsed);
     add_watching_commands(app, parsed);
     add_machine_commands(app, parsed);
+    add_account_commands(app, parsed);
+    add_provider_commands(app, parsed);
+    add_setting_commands(app, parsed);
     add_conform_command(app, parsed);
     if (argc < 2) {
         terminal.raw(app.help());

@@ -183,8 +183,9 @@ TEST_F(CliTest, RefusesWrongUsageWithCodeTwo) {
 
 TEST_F(CliTest, EveryCommandHelpsWithAnExample) {
     for (const char* command :
-         {"up", "down", "serve", "status", "detect", "engines", "start", "stop", "switch",
-          "operations", "cancel", "chat", "logs", "events", "doctor", "explain", "version"}) {
+         {"up",     "down",    "serve",      "status",    "detect", "engines", "start",
+          "stop",   "switch",  "operations", "cancel",    "chat",   "logs",    "events",
+          "doctor", "explain", "version",    "providers", "mode",   "config"}) {
         const Ran ran = run({command, "--help"}, false);
         EXPECT_EQ(ran.code, 0) << command;
         EXPECT_NE(ran.out.find("Example:\n  nova " + std::string{command}), std::string::npos)

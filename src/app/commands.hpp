@@ -70,6 +70,43 @@ struct ExplainOptions {
     bool out_of_memory = false;
 };
 
+struct KeyOptions {
+    std::string name;  // of create; or id or name of revoke
+    std::vector<std::string> models{};
+    std::vector<std::string> providers{};
+    bool never_cloud = false;
+    std::string expires{};  // "30d", "12h", "90m", or a time
+    std::uint64_t requests_per_minute = 0;
+    std::uint64_t tokens_per_minute = 0;
+    std::uint64_t concurrent = 0;
+};
+
+struct UsageOptions {
+    std::string from{};
+    std::string to{};
+    std::string group_by = "model";
+};
+
+struct ProviderOptions {
+    std::string id{};
+    std::optional<std::string> kind{};
+    std::optional<std::string> url{};
+    std::optional<std::string> key_file{};  // "-": standard input
+    std::optional<std::string> default_model{};
+    std::optional<std::int64_t> order{};
+    std::vector<std::string> models{};
+    std::vector<std::string> aliases{};  // "NAME=MODEL"
+    bool enable = false;
+    bool disable = false;
+};
+
+struct ConfigOptions {
+    std::string name{};
+    std::string value{};
+    bool explain = false;
+    bool unset = false;
+};
+
 struct ConformOptions {
     std::string url{};
     std::string dialect = "auto";  // or openai, anthropic, ollama
@@ -107,6 +144,18 @@ ExitCode chat_command(CommandContext& context, const ChatOptions& options);
 ExitCode logs_command(CommandContext& context, const LogsOptions& options);
 ExitCode events_command(CommandContext& context, std::optional<std::uint64_t> since);
 ExitCode explain_command(CommandContext& context, const ExplainOptions& options);
+ExitCode keys_create_command(CommandContext& context, const KeyOptions& options);
+ExitCode keys_list_command(CommandContext& context);
+ExitCode keys_revoke_command(CommandContext& context, const std::string& name);
+ExitCode usage_command(CommandContext& context, const UsageOptions& options);
+ExitCode providers_list_command(CommandContext& context);
+ExitCode providers_add_command(CommandContext& context, const ProviderOptions& options);
+ExitCode providers_remove_command(CommandContext& context, const std::string& id);
+ExitCode providers_test_command(CommandContext& context, const std::string& id);
+ExitCode mode_command(CommandContext& context, const std::string& mode);
+ExitCode config_list_command(CommandContext& context);
+ExitCode config_get_command(CommandContext& context, const ConfigOptions& options);
+ExitCode config_set_command(CommandContext& context, const ConfigOptions& options);
 ExitCode doctor_command(CommandContext& context);
 // failed: a check that must pass did not.
 ExitCode conform_command(CommandContext& context, const ConformOptions& options);

@@ -111,15 +111,20 @@ private:
     std::optional<Error> error_;
 };
 
+void add_key(CommandContext& context, net::FetchRequest& request) {
+    const Secret key = key_for_gateway(context.client, context.environment, request.endpoint);
+    if (!key.empty()) {
+        request.headers.emplace_back("Authorization", "Bearer " + key.reveal());
+    }
+}
+
 // A custom server may run without a model being named: then what it lists first.
 Result<std::string> first_listed_model(CommandContext& context, const Endpoint& gateway) {
     SystemClock clock;
     net::FetchRequest request;
     request.endpoint = gateway;
     request.target = "/v1/models";
-    if (const auto key = config::value_of(context.environment, "NOVA_API_KEY")) {
-        request.headers.emplace_back("Authorization", "Bearer " + *key);
-    }
+    add_key(context, request);
     request.deadline = Deadline::in(clock, kListLimit);
     const auto answer = run_blocking<Result<net::FetchResponse>>([&] {
         return net::fetch(clock, std::move(request));
@@ -219,9 +224,7 @@ stream_chat(CommandContext& context, const Endpoint& gateway, const ChatOptions&
     request.method = "POST";
     request.target = "/v1/chat/completions";
     request.headers = {{"Content-Type", "application/json"}, {"Accept", "text/event-stream"}};
-    if (const auto key = config::value_of(context.environment, "NOVA_API_KEY")) {
-        request.headers.emplace_back("Authorization", "Bearer " + *key);
-    }
+    add_key(context, request);
     request.body = json_line(chat_body(options));
     request.deadline = Deadline::in(clock, kChatLimit);
     ChatReader reader{context.terminal, clock};

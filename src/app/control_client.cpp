@@ -137,6 +137,7 @@ Result<RunningNova> read_running_nova(const std::string& data_dir) {
     const std::string gateway = reader.required_text("gateway");
     const std::string control = reader.required_text("control");
     nova.version = reader.text("version").value_or("");
+    nova.gateway_key = Secret{reader.text("gateway_key").value_or("")};
     if (reader.error()) {
         return fail(
             ErrorCode::corrupt, reader.error()->message, "Restart nova: nova down, nova up"
@@ -153,6 +154,17 @@ Result<RunningNova> read_running_nova(const std::string& data_dir) {
     nova.gateway = std::move(*gateway_at);
     nova.control = std::move(*control_at);
     return nova;
+}
+
+Secret key_for_gateway(
+    const ClientOptions& options, const config::Environment& environment, const Endpoint& gateway
+) {
+    if (auto key = config::value_of(environment, "NOVA_API_KEY")) {
+        return Secret{std::move(*key)};
+    }
+    const auto data_dir = data_dir_of(options, environment);
+    const auto nova = data_dir ? read_running_nova(*data_dir) : propagate(data_dir);
+    return nova && nova->gateway == gateway ? nova->gateway_key : Secret{};
 }
 
 Result<ControlClient>
@@ -248,6 +260,11 @@ Result<Json> ControlClient::post(std::string path, std::string body) {
 
 Result<Json> ControlClient::remove(std::string path) {
     const auto response = call("DELETE", std::move(path), {});
+    return response ? parse_json(response->body, "The answer") : propagate(response);
+}
+
+Result<Json> ControlClient::send(std::string method, std::string path, std::string body) {
+    const auto response = call(std::move(method), std::move(path), std::move(body));
     return response ? parse_json(response->body, "The answer") : propagate(response);
 }
 

@@ -34,6 +34,7 @@ struct RunningNova {
     Endpoint gateway;
     Endpoint control;
     std::string version;
+    Secret gateway_key;  // of nova's own parts
 };
 
 Result<std::string>
@@ -41,6 +42,12 @@ data_dir_of(const ClientOptions& options, const config::Environment& environment
 
 // Errors: unavailable (no daemon: the file is missing or its process is gone), corrupt.
 Result<RunningNova> read_running_nova(const std::string& data_dir);
+
+// What the command line shows a gateway: NOVA_API_KEY, else the key of the nova of its data
+// directory when the gateway is that nova's. Empty: none.
+Secret key_for_gateway(
+    const ClientOptions& options, const config::Environment& environment, const Endpoint& gateway
+);
 
 // "127.0.0.1:8001" or "http://127.0.0.1:8001"; a wildcard address becomes its loopback one, which
 // is where a client of the same machine finds it.
@@ -58,6 +65,8 @@ public:
     Result<Json> get(std::string path);
     Result<Json> post(std::string path, std::string body = {});
     Result<Json> remove(std::string path);
+    // Any other method with a JSON body: PUT, PATCH.
+    Result<Json> send(std::string method, std::string path, std::string body);
     Result<std::string> get_text(std::string path);
     // Hands over the body as it comes; on_data returns false to end.
     Result<void> stream(std::string path, std::function<bool(std::string_view)> on_data);

@@ -1,6 +1,7 @@
 // The composition: reads like a table of contents.
 #include "app/daemon.hpp"
 
+#include <algorithm>
 #include <csignal>
 #include <utility>
 
@@ -13,6 +14,8 @@
 #include <nlohmann/json.hpp>
 #include <unistd.h>
 
+#include "app/accounts.hpp"
+#include "app/cloud_providers.hpp"
 #include "app/data_plane.hpp"
 #include "app/embed_planner.hpp"
 #include "app/engine_inventory.hpp"
@@ -24,6 +27,7 @@
 #include "app/status_page.hpp"
 #include "app/traffic_bridge.hpp"
 #include "app/version.hpp"
+#include "config/provider_keys.hpp"
 #include "config/settings.hpp"
 #include "lifecycle/backend_controller.hpp"
 #include "lifecycle/engine_client.hpp"
@@ -31,7 +35,9 @@
 #include "lifecycle/supervision.hpp"
 #include "net/admission.hpp"
 #include "process/program_search.hpp"
+#include "recovery/provider_routes.hpp"
 #include "recovery/recovery_routes.hpp"
+#include "recovery/settings_routes.hpp"
 #include "runtime/external_driver.hpp"
 #include "runtime/process_driver.hpp"
 #include "store/files.hpp"
@@ -44,29 +50,15 @@ using namespace std::chrono_literals;
 
 constexpr auto kShutdownDeadline = 20s;
 
-// Host and Origin rules, and loopback trust: open to programs of this machine only while there are
-// no API keys (contract.md 8).
-net::Admission gateway_admission(const config::BootConfig& boot, const config::Settings& settings) {
+// Host and Origin rules; who may ask for what is the front door's (gateway/front_door).
+net::Admission gateway_admission(const config::BootConfig& boot) {
     net::AdmissionRules rules{
         .listen = boot.gateway_listen.value,
         .hosts = boot.allowed_hosts.value,
         .origins = boot.allowed_origins.value,
     };
-    const bool open = settings.boolean("gateway.open_loopback");
-    return [rules = std::move(rules),
-            open](const net::RequestHead& head, const net::Peer& peer) -> std::optional<Error> {
-        if (auto refused = net::admit(rules, head)) {
-            return refused;
-        }
-        if (!open || !peer.loopback || net::came_through_proxy(head.headers)) {
-            return Error{
-                .code = ErrorCode::unauthorized,
-                .message = "Only programs on this machine may use this gateway without a key.",
-                .word = "invalid_api_key",
-                .remedy = "API keys do not exist in this version; ask from the machine itself.",
-            };
-        }
-        return std::nullopt;
+    return [rules = std::move(rules)](const net::RequestHead& head, const net::Peer& /*peer*/) {
+        return net::admit(rules, head);
     };
 }
 
@@ -151,6 +143,11 @@ private:
     Result<void> make_weights();
     std::optional<Endpoint> running_ollama() const;
     recovery::RecoveryParts recovery_parts();
+    gateway::Strategy strategy() const;
+    RoutingChoices routing_choices() const;
+    Task<void> settings_changed(std::vector<std::string> names);
+    void add_control_routes();
+    void make_clouds();
     Task<std::vector<recovery::EngineStatus>> inventory();
 
     asio::io_context io_{1};
@@ -171,10 +168,17 @@ private:
     TaskGroup tasks_;
     TaskGroup controlling_;  // never cancelled: the controllers leave by themselves
     std::unique_ptr<DataPlane> plane_;
+    std::unique_ptr<Accounts> accounts_;
     std::unique_ptr<TrafficBridge> bridge_;
     std::unique_ptr<lifecycle::BackendController> controller_;
     std::unique_ptr<lifecycle::BackendController> embedder_;
+    std::unique_ptr<CloudProviders> clouds_;
     std::unique_ptr<recovery::RecoveryParts> parts_;
+    recovery::SettingsAccess settings_access_{
+        .settings = settings_,
+        .changed = [this](std::vector<std::string> names
+                   ) { return settings_changed(std::move(names)); },
+    };
     net::RouteTable routes_;
     std::unique_ptr<net::HttpServer> control_;
     Endpoint gateway_at_;
@@ -197,7 +201,7 @@ void Daemon::make_planes() {
     DataPlane::Options options{
         .workers = in_.boot.workers.value,
         .policy = gateway_policy(settings_),
-        .admission = gateway_admission(in_.boot, settings_),
+        .admission = gateway_admission(in_.boot),
         .on_refused = [this](const UpstreamId& upstream
                       ) { log_.warn("gateway.refused", {{"upstream", upstream.value}}); },
         .on_wake =
@@ -206,8 +210,22 @@ void Daemon::make_planes() {
                 const bool embed = slot.value == lifecycle::kEmbedSlot;
                 (embed ? embedder_ : controller_)->wake();
             },
+        .on_ended = [this] { accounts_->drain_soon(); },
+        .loopback = settings_.boolean("gateway.open_loopback") ? gateway::Loopback::open
+                                                               : gateway::Loopback::closed,
+        .version = std::string{kVersion},
     };
     plane_ = std::make_unique<DataPlane>(io_.get_executor(), clock_, log_, std::move(options));
+    accounts_ = std::make_unique<Accounts>(Accounts::Parts{
+        .executor = io_.get_executor(),
+        .clock = clock_,
+        .log = log_,
+        .store = *store_,
+        .settings = settings_,
+        .directory = in_.directory,
+        .auth = auth_,
+        .plane = *plane_,
+    });
     bridge_ = std::make_unique<TrafficBridge>(*plane_, [this](const std::string& name) {
         const engine::EngineSpec* engine = registry_.find(name);
         return engine == nullptr || engine->serves_embeddings;
@@ -219,14 +237,67 @@ void Daemon::make_planes() {
     controller_ = make_controller(lifecycle::kLocalSlot, planner());
     embedder_ =
         make_controller(lifecycle::kEmbedSlot, make_embed_planner(registry_, hardware, folders));
-    parts_ = std::make_unique<recovery::RecoveryParts>(recovery_parts());
-    recovery::add_recovery_routes(routes_, *parts_);
-    recovery::add_health_routes(routes_, *parts_, "");
-    add_status_page(routes_);
+    make_clouds();
+    add_control_routes();
     control_ = std::make_unique<net::HttpServer>(
         io_.get_executor(), clock_, log_, routes_, net::ServerLimits{}, &recovery::render_error,
         control_admission(in_.boot)
     );
+}
+
+void Daemon::make_clouds() {
+    clouds_ = std::make_unique<CloudProviders>(CloudProviders::Parts{
+        .executor = io_.get_executor(),
+        .clock = clock_,
+        .log = log_,
+        .store = *store_,
+        .key_file = in_.directory.file("secret.key"),
+        .strategy = [this] { return strategy(); },
+        .changed = [this] { return bridge_->choose(routing_choices()); },
+    });
+}
+
+void Daemon::add_control_routes() {
+    parts_ = std::make_unique<recovery::RecoveryParts>(recovery_parts());
+    recovery::add_recovery_routes(routes_, *parts_);
+    recovery::add_settings_routes(routes_, auth_, settings_access_);
+    recovery::add_provider_routes(routes_, auth_, *clouds_);
+    recovery::add_health_routes(routes_, *parts_, "");
+    accounts_->add_routes(routes_);
+    add_status_page(routes_);
+}
+
+gateway::Strategy Daemon::strategy() const {
+    return gateway_strategy_from(
+        config::routing_strategy_of(settings_.text("mode"), settings_.text("routing_strategy"))
+    );
+}
+
+RoutingChoices Daemon::routing_choices() const {
+    RoutingChoices choices{.strategy = strategy(), .clouds = clouds_->upstreams()};
+    if (const auto pairs = config::aliases_from(settings_.text("routing_aliases"))) {
+        choices.aliases = gateway_aliases_from(*pairs, choices.clouds);
+    }
+    return choices;
+}
+
+Task<void> Daemon::settings_changed(std::vector<std::string> names) {
+    for (const std::string& name : names) {
+        log_.info("settings.changed", {{"name", name}});
+    }
+    co_await bridge_->choose(routing_choices());
+    clouds_->look_again();
+    const bool mode = std::ranges::find(names, "mode") != names.end();
+    if (!mode || strategy() != gateway::Strategy::cloud_only) {
+        co_return;
+    }
+    // What runs here would hold memory for nobody, and come back with the next start of nova.
+    for (const auto& controller : {controller_.get(), embedder_.get()}) {
+        const auto stopped = co_await controller->set_desired({.spec = {}, .actor = "mode"});
+        if (!stopped) {
+            log_.warn("mode.not_stopped", {{"detail", stopped.error().message}});
+        }
+    }
 }
 
 runtime::RuntimeDriver* Daemon::driver(runtime::RuntimeKind kind) {
@@ -335,12 +406,27 @@ recovery::RecoveryParts Daemon::recovery_parts() {
         .engines = [this] { return inventory(); },
         .hardware = machine_.access(),
         .readiness = [this]() -> recovery::Readiness {
-            const bool open = bridge_->open();
-            return {open, open ? "A backend serves." : "No backend serves right now."};
+            if (!bridge_->can_answer()) {
+                return {
+                    false, "No backend serves right now, and no cloud is allowed or configured."
+                };
+            }
+            return {true, bridge_->open() ? "A backend serves." : "A cloud can answer."};
         },
         .version = std::string{kVersion},
         .event_limits = {},
         .embed = embedder_.get(),
+        .start_refused = [this]() -> std::optional<Error> {
+            if (strategy() != gateway::Strategy::cloud_only) {
+                return std::nullopt;
+            }
+            return Error{
+                .code = ErrorCode::precondition,
+                .message = "The mode is cloud-only: nothing is fetched or started on this machine.",
+                .word = "cloud_only",
+                .remedy = "Leave the mode with: nova mode hybrid",
+            };
+        },
     };
 }
 
@@ -390,6 +476,7 @@ Task<void> Daemon::leave() {
     co_await controlling_.join();
     co_await weights_->leave();
     co_await plane_->stop(deadline);
+    co_await accounts_->finish();
     co_await control_->finish(Deadline::in(clock_, 2s));
     tasks_.cancel();
     co_await tasks_.join();
@@ -410,6 +497,14 @@ Task<Result<void>> Daemon::run() {
         co_return propagate(made);
     }
     make_planes();
+    const auto loaded = co_await accounts_->load(in_.boot.gateway_listen.value);
+    if (!loaded) {
+        co_return propagate(loaded);
+    }
+    const auto known = co_await clouds_->load(config::provider_keys(in_.environment));
+    if (!known) {
+        co_return propagate(known);
+    }
     const auto bound = listen();
     if (!bound) {
         co_return propagate(bound);
@@ -420,6 +515,7 @@ Task<Result<void>> Daemon::run() {
         {"gateway", gateway_at_.text()},
         {"control", control_at_.text()},
         {"version", kVersion},
+        {"gateway_key", accounts_->internal_key().reveal()},
     };
     const std::string file = in_.directory.file("runtime.json");
     const auto written = store::write_file_atomically(file, runtime.dump() + "\n");
@@ -427,11 +523,18 @@ Task<Result<void>> Daemon::run() {
         log_.warn("nova.runtime_file", {{"detail", written.error().message}});
     }
     plane_->start();
+    // Before any view of a slot: no request is routed by choices that are not the person's.
+    co_await bridge_->choose(routing_choices());
+    tasks_.spawn("clouds", clouds_->keep_fresh());
     controlling_.spawn("controller", controller_->run());
     controlling_.spawn("embed controller", embedder_->run());
+    accounts_->start(tasks_);
     tasks_.spawn("control accept", control_->run());
     tasks_.spawn("hardware", detect_hardware());
     tasks_.spawn("reap helpers", weights_->reap());
+    if (strategy() == gateway::Strategy::cloud_only) {
+        co_await settings_changed({"mode"});
+    }
     log_.info(
         "nova.ready", {{"version", std::string{kVersion}},
                        {"gateway", "http://" + gateway_at_.text()},

@@ -1,6 +1,7 @@
 // One io_context and thread per worker; everything crosses by posted messages.
 #include "app/data_plane.hpp"
 
+#include <iterator>
 #include <thread>
 #include <utility>
 
@@ -10,6 +11,10 @@
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
+
+#include "gateway/front_door.hpp"
+#include "gateway/metrics_text.hpp"
+#include "gateway/request_tap.hpp"
 
 namespace nova::app {
 namespace {
@@ -78,27 +83,86 @@ struct DataPlane::Thread {
     // Only its own thread touches the sockets of a worker: their locks would be for nobody.
     asio::io_context io{BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO};
     asio::executor_work_guard<asio::io_context::executor_type> guard{io.get_executor()};
+    std::unique_ptr<gateway::RequestTap> tap;
+    std::unique_ptr<gateway::KeyGatekeeper> gatekeeper;
+    std::unique_ptr<gateway::FrontDoor> door;
     std::unique_ptr<gateway::Worker> worker;
     std::unique_ptr<TaskGroup> tasks;
     std::jthread thread;
 };
 
 DataPlane::DataPlane(asio::any_io_executor control, Clock& clock, Log& log, Options options)
-    : control_{std::move(control)}, clock_{clock},
+    : control_{std::move(control)}, clock_{clock}, log_{log},
       events_{std::make_unique<Events>(
           control_, std::move(options.on_refused), std::move(options.on_wake)
       )},
-      counters_(options.workers) {
+      counters_(options.workers), metrics_{options.workers, clock.wall_now()},
+      version_{options.version} {
     NOVA_CHECK(options.workers > 0);
     for (std::size_t i = 0; i < options.workers; ++i) {
-        auto thread = std::make_unique<Thread>();
-        thread->worker = std::make_unique<gateway::Worker>(
-            thread->io.get_executor(), clock, log, options.policy, options.admission, *events_,
-            counters_, i
-        );
-        thread->tasks = std::make_unique<TaskGroup>(thread->io.get_executor());
-        threads_.push_back(std::move(thread));
+        add_worker(options, i);
     }
+    for (const net::RouteTable::Entry& route : routes()) {
+        metrics_.names.routes.add(route.pattern);
+    }
+}
+
+void DataPlane::add_worker(const Options& options, std::size_t own) {
+    auto thread = std::make_unique<Thread>();
+    thread->tap = std::make_unique<gateway::RequestTap>(
+        metrics_, own,
+        [control = control_, on_ended = options.on_ended] {
+            if (on_ended) {
+                asio::post(control, on_ended);
+            }
+        }
+    );
+    thread->gatekeeper = std::make_unique<gateway::KeyGatekeeper>(keys_, clock_, options.loopback);
+    thread->door = std::make_unique<gateway::FrontDoor>(
+        options.admission, *thread->gatekeeper, *thread->tap, clock_, options.loopback
+    );
+    const auto admit = [door = thread->door.get()](
+                           const net::RequestHead& head, const net::Peer& peer
+                       ) { return door->admit(head, peer); };
+    thread->worker = std::make_unique<gateway::Worker>(
+        thread->io.get_executor(), clock_, log_, options.policy, admit, *events_, counters_, own,
+        gateway::WorkerPorts{
+            .gatekeeper = thread->gatekeeper.get(),
+            .observer = thread->tap.get(),
+            .breakers = &breakers_,
+        }
+    );
+    const gateway::Worker* const worker = thread->worker.get();
+    thread->worker->add_route("GET", "/metrics", [this, worker](net::Exchange& exchange) {
+        return tell_metrics(exchange, *worker);
+    });
+    thread->tasks = std::make_unique<TaskGroup>(thread->io.get_executor());
+    threads_.push_back(std::move(thread));
+}
+
+// On the worker's thread.
+Task<void> DataPlane::tell_metrics(net::Exchange& exchange, const gateway::Worker& worker) const {
+    const auto table = worker.table();
+    const std::string text = gateway::metrics_text(
+        {.metrics = metrics_,
+         .counters = counters_,
+         .refused = keys_.refused,
+         .table = *table,
+         .version = version_}
+    );
+    ignore(co_await exchange.respond(200, gateway::kPrometheusType, text), "the client is gone");
+}
+
+std::vector<net::RouteTable::Entry> DataPlane::routes() const {
+    return threads_.front()->worker->routes();
+}
+
+std::vector<gateway::UsageQueue*> DataPlane::usage_queues() {
+    std::vector<gateway::UsageQueue*> queues;
+    for (const auto& thread : threads_) {
+        queues.push_back(&thread->tap->queue());
+    }
+    return queues;
 }
 
 DataPlane::~DataPlane() = default;
@@ -172,7 +236,25 @@ Task<void> DataPlane::on_every_worker(std::function<void(gateway::Worker&)> acti
     co_await wait_for(countdown, TimePoint::max());
 }
 
+Task<void> DataPlane::install_keys(std::shared_ptr<const gateway::KeyTable> table) {
+    auto countdown = std::make_shared<Countdown>(control_, threads_.size());
+    for (const auto& thread : threads_) {
+        gateway::KeyGatekeeper* const gatekeeper = thread->gatekeeper.get();
+        if (!thread->thread.joinable()) {
+            gatekeeper->install(table);  // before start(): no request may come by no keys at all
+            countdown->one();
+            continue;
+        }
+        asio::post(thread->io, [gatekeeper, table, countdown, control = control_] {
+            gatekeeper->install(table);
+            asio::post(control, [countdown] { countdown->one(); });
+        });
+    }
+    co_await wait_for(countdown, TimePoint::max());
+}
+
 Task<void> DataPlane::publish(std::shared_ptr<const gateway::RoutingTable> table) {
+    metrics_.names.learn(*table);
     auto install = [table = std::move(table)](gateway::Worker& worker) { worker.install(table); };
     co_await on_every_worker(std::move(install));
 }
@@ -202,6 +284,27 @@ Task<void> DataPlane::cut(UpstreamId upstream) {
         worker.cut(upstream);
     };
     co_await on_every_worker(std::move(action));
+}
+
+Task<std::vector<gateway::RunningRequest>> DataPlane::running_requests() {
+    // One list per worker: each is written by its thread alone, and read when all have answered.
+    using Lists = std::vector<std::vector<gateway::RunningRequest>>;
+    auto lists = std::make_shared<Lists>(threads_.size());
+    auto look = [lists, this](gateway::Worker& worker) {
+        for (std::size_t i = 0; i < threads_.size(); ++i) {
+            if (threads_[i]->worker.get() == &worker) {
+                (*lists)[i] = worker.running();
+            }
+        }
+    };
+    co_await on_every_worker(std::move(look));
+    std::vector<gateway::RunningRequest> all;
+    for (auto& list : *lists) {
+        all.insert(
+            all.end(), std::make_move_iterator(list.begin()), std::make_move_iterator(list.end())
+        );
+    }
+    co_return all;
 }
 
 }  // namespace nova::app

@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 
 #include "app/data_plane.hpp"
+#include "app/key_publisher.hpp"
 #include "app/traffic_bridge.hpp"
+#include "gateway/front_door.hpp"
 #include "net/http_client.hpp"
 
 namespace nova::app {
@@ -263,6 +265,39 @@ TEST_F(DataPlaneTest, ASecondNovaOnTheSamePortIsRefused) {
             EXPECT_NE(bound.error().message.find(std::to_string(gateway_.port)), std::string::npos);
         }
         co_return;
+    });
+}
+
+// Deny by default: a route that somebody adds is shut until front_door says otherwise.
+TEST_F(DataPlaneTest, EveryRouteNeedsAKeyOnceThereIsOne) {
+    run([&]() -> Task<void> {
+        KeyPublisher publisher{plane_};
+        const recovery::MintedKey minted = mint_key();
+        recovery::KeyRecord record;
+        record.id = minted.id;
+        record.hash = minted.hash;
+        std::vector<recovery::KeyRecord> keys{record};
+        co_await publisher.publish(keys);
+        for (const net::RouteTable::Entry& route : plane_.routes()) {
+            net::FetchRequest request = chat();
+            request.method = route.method;
+            request.target = route.pattern.substr(0, route.pattern.find('{'));
+            request.target += route.pattern.contains('{') ? "x" : "";
+            const gateway::Door door = gateway::door_of(route.method, request.target);
+            const bool listed = door == gateway::Door::open || door == gateway::Door::loopback;
+            net::FetchRequest with_key = request;
+            with_key.headers.emplace_back("x-api-key", minted.text.reveal());
+            const auto refused = co_await net::fetch(clock_, std::move(request));
+            EXPECT_TRUE(refused);
+            EXPECT_EQ(refused->status == 401, !listed) << route.method << " " << route.pattern;
+            const auto admitted = co_await net::fetch(clock_, std::move(with_key));
+            EXPECT_TRUE(admitted);
+            EXPECT_NE(admitted->status, 401) << route.method << " " << route.pattern;
+        }
+        keys.clear();
+        co_await publisher.publish(keys);
+        const auto open = co_await net::fetch(clock_, chat());
+        EXPECT_NE(open->status, 401);
     });
 }
 

@@ -19,27 +19,9 @@ ExitCode complain(const Error& error) {
     return policy(error.code).exit_code;
 }
 
-// contract.md 2: beyond loopback credentials must exist, and API keys do not yet.
-std::optional<Error> open_without_keys(const config::BootConfig& boot) {
-    if (config::is_loopback(boot.gateway_listen.value)) {
-        return std::nullopt;
-    }
-    return Error{
-        .code = ErrorCode::precondition,
-        .message = fmt::format(
-            "The gateway would be open to the network at {} without any API key.",
-            boot.gateway_listen.value.text()
-        ),
-        .remedy = "Listen on 127.0.0.1; API keys arrive with a later version.",
-    };
-}
-
 }  // namespace
 
 ExitCode run_serve(const config::BootConfig& boot, Log& log) {
-    if (const auto refused = open_without_keys(boot)) {
-        return complain(*refused);
-    }
     auto directory = store::DataDirectory::open(boot.data_dir.value.string());
     if (!directory) {
         return complain(directory.error());

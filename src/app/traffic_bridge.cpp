@@ -58,6 +58,20 @@ gateway::RoutingTable routing_table_from(
         upstream->models_known = view.open->models_known;
         upstream->meters = std::move(meters);
         upstream->embeds = view.open->embeds;
+        if (view.open->provider == "ollama") {
+            // By its own API: its /v1 drops the context size, keep_alive and tool_choice, and
+            // swallows errors in a stream (traps 80, 81).
+            upstream->speaks = dialect::Dialect::ollama;
+            upstream->base_path.clear();
+        }
+        // Others say it unasked (llama.cpp's timings), or are somebody's own server whose bytes
+        // are left as they are (decisions.md 3).
+        upstream->options.include_usage =
+            view.open->provider == "vllm" || view.open->provider == "sglang";
+        // Who stands in for a cloud answers with what it has; names nobody lists are no default.
+        if (upstream->models_known && !upstream->models.empty()) {
+            upstream->default_model = upstream->models.front();
+        }
         table.local = std::move(upstream);
     }
     return table;
@@ -87,11 +101,63 @@ bool TrafficBridge::open() const {
     });
 }
 
+bool TrafficBridge::can_answer() const {
+    const bool here = choices_.strategy != gateway::Strategy::cloud_only && open();
+    return here || (choices_.strategy != gateway::Strategy::local_only && !choices_.clouds.empty());
+}
+
+gateway::Strategy gateway_strategy_from(std::string_view word) {
+    if (word == "cloud-first") {
+        return gateway::Strategy::cloud_first;
+    }
+    if (word == "local-only") {
+        return gateway::Strategy::local_only;
+    }
+    return word == "cloud-only" ? gateway::Strategy::cloud_only : gateway::Strategy::local_first;
+}
+
+std::vector<gateway::Alias> gateway_aliases_from(
+    const std::vector<std::pair<std::string, std::string>>& pairs,
+    const std::vector<std::shared_ptr<const gateway::Upstream>>& clouds
+) {
+    std::vector<gateway::Alias> aliases;
+    for (const auto& [name, model] : pairs) {
+        gateway::Alias alias{.name = name, .provider = {}, .model = model};
+        const auto slash = model.find('/');
+        const std::string prefix = model.substr(0, slash == std::string::npos ? 0 : slash);
+        const bool of_a_cloud = std::ranges::any_of(clouds, [&prefix](const auto& cloud) {
+            return cloud->provider == prefix;
+        });
+        if (!prefix.empty() && (of_a_cloud || prefix == "local")) {
+            alias.provider = prefix;
+            alias.model = model.substr(slash + 1);
+        }
+        aliases.push_back(std::move(alias));
+    }
+    return aliases;
+}
+
+std::shared_ptr<const gateway::RoutingTable> TrafficBridge::next_table() {
+    ++epoch_.value;
+    gateway::RoutingTable table = routing_table_from(
+        views_[SlotName{std::string{lifecycle::kLocalSlot}}],
+        views_[SlotName{std::string{lifecycle::kEmbedSlot}}], embeds_, epoch_,
+        [this](const UpstreamId& upstream) { return meters_of(upstream); }
+    );
+    table.strategy = choices_.strategy;
+    table.clouds = choices_.clouds;
+    table.aliases = choices_.aliases;
+    return std::make_shared<const gateway::RoutingTable>(std::move(table));
+}
+
+Task<void> TrafficBridge::choose(RoutingChoices choices) {
+    choices_ = std::move(choices);
+    co_await plane_.publish(next_table());
+}
+
 // From the view to the messages for the workers nothing waits: publications of two slots reach
 // every worker in the order of their epochs, and each holds the newest view of both.
 Task<Result<Epoch>> TrafficBridge::publish(lifecycle::SlotView view) {
-    ++epoch_.value;
-    const Epoch epoch = epoch_;
     if (view.loading && !view.loading->eta_s) {
         view.loading->eta_s = etas_[view.slot].note(
             view.loading->phase, view.loading->progress, plane_.clock().now()
@@ -99,11 +165,8 @@ Task<Result<Epoch>> TrafficBridge::publish(lifecycle::SlotView view) {
     }
     const SlotName slot = view.slot;
     views_.insert_or_assign(slot, std::move(view));
-    auto table = std::make_shared<const gateway::RoutingTable>(routing_table_from(
-        views_[SlotName{std::string{lifecycle::kLocalSlot}}],
-        views_[SlotName{std::string{lifecycle::kEmbedSlot}}], embeds_, epoch,
-        [this](const UpstreamId& upstream) { return meters_of(upstream); }
-    ));
+    auto table = next_table();
+    const Epoch epoch = table->epoch;
     co_await plane_.publish(std::move(table));
     co_return epoch;
 }

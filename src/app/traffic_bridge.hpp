@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -32,6 +33,22 @@ gateway::RoutingTable routing_table_from(
     Epoch epoch, const MetersOf& meters_of = {}
 );
 
+// What a table says besides the slots: settings and clouds.
+struct RoutingChoices {
+    gateway::Strategy strategy = gateway::Strategy::local_first;
+    std::vector<std::shared_ptr<const gateway::Upstream>> clouds{};
+    std::vector<gateway::Alias> aliases{};
+};
+
+// The strategy of that word ("cloud-first"); local_first for any other.
+gateway::Strategy gateway_strategy_from(std::string_view word);
+// Pairs of the setting routing_aliases; "PROVIDER/MODEL" means that provider alone where it is one
+// of the clouds.
+std::vector<gateway::Alias> gateway_aliases_from(
+    const std::vector<std::pair<std::string, std::string>>& pairs,
+    const std::vector<std::shared_ptr<const gateway::Upstream>>& clouds
+);
+
 class TrafficBridge final : public lifecycle::TrafficPort {
 public:
     TrafficBridge(DataPlane& plane, EmbedsRule embeds)
@@ -39,6 +56,13 @@ public:
 
     // Is traffic open on any slot, as last published.
     bool open() const;
+    // Can some route answer under the strategy (decisions.md 2.25).
+    bool can_answer() const;
+
+    // From its return on everybody routes by these choices, and so does every later publication.
+    Task<void> choose(RoutingChoices choices);
+
+    const RoutingChoices& choices() const { return choices_; }
 
     Task<Result<Epoch>> publish(lifecycle::SlotView view) override;
     Task<std::size_t> drained(UpstreamId upstream, Deadline deadline) override;
@@ -46,6 +70,7 @@ public:
     lifecycle::TrafficActivity activity(const UpstreamId& upstream) const override;
 
 private:
+    std::shared_ptr<const gateway::RoutingTable> next_table();
     std::shared_ptr<gateway::UpstreamMeters> meters_of(const UpstreamId& upstream);
 
     DataPlane& plane_;
@@ -54,6 +79,7 @@ private:
     // As first published; the oldest are forgotten.
     std::vector<std::pair<UpstreamId, std::shared_ptr<gateway::UpstreamMeters>>> meters_;
     Epoch epoch_{0};
+    RoutingChoices choices_;
     std::map<SlotName, lifecycle::SlotView> views_;  // as last published
 };
 

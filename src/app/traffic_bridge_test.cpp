@@ -53,6 +53,29 @@ TEST(TrafficBridge, AnOpenViewBecomesItsUpstream) {
     EXPECT_TRUE(table.local->serves("anything"));
 }
 
+TEST(TrafficBridge, OllamaIsSpokenToInItsOwnDialect) {
+    lifecycle::SlotView view;
+    view.provider = "ollama";
+    view.open = lifecycle::UpstreamView{};
+    view.open->provider = "ollama";
+    view.open->base_path = "/v1";
+    const auto table = routing_table_from(view, Epoch{1});
+    ASSERT_NE(table.local, nullptr);
+    EXPECT_EQ(table.local->speaks, dialect::Dialect::ollama);
+    EXPECT_EQ(table.local->base_path, "");
+}
+
+TEST(TrafficBridge, OnlyEnginesThatSayItNoOtherWayAreAskedForUsage) {
+    for (const auto& [provider, asked] :
+         {std::pair{"vllm", true}, {"sglang", true}, {"llamacpp", false}, {"custom", false}}) {
+        lifecycle::SlotView view;
+        view.open = lifecycle::UpstreamView{};
+        view.open->provider = provider;
+        EXPECT_EQ(routing_table_from(view, Epoch{1}).local->options.include_usage, asked)
+            << provider;
+    }
+}
+
 lifecycle::SlotView open_view(const std::string& slot, std::uint64_t generation) {
     lifecycle::SlotView view;
     view.slot = SlotName{slot};
@@ -163,6 +186,85 @@ TEST(TrafficBridge, PublicationsOfTwoSlotsNeverDisturbEachOther) {
     ASSERT_TRUE(done);
     std::ranges::sort(epochs);
     EXPECT_EQ(std::ranges::adjacent_find(epochs), epochs.end()) << "an epoch was given twice";
+}
+
+std::shared_ptr<const gateway::Upstream> cloud(const std::string& name) {
+    auto value = std::make_shared<gateway::Upstream>();
+    value->id = UpstreamId{"cloud/" + name};
+    value->provider = name;
+    value->where = gateway::Where::cloud;
+    return value;
+}
+
+TEST(TrafficBridge, AliasesNameAProviderOnlyWhenItIsOne) {
+    const auto aliases = gateway_aliases_from(
+        {{"a", "groq/llama"}, {"b", "org/llama"}, {"c", "local/x"}, {"d", "plain"}}, {cloud("groq")}
+    );
+    ASSERT_EQ(aliases.size(), 4U);
+    EXPECT_EQ(aliases[0].provider, "groq");
+    EXPECT_EQ(aliases[0].model, "llama");
+    EXPECT_EQ(aliases[1].provider, "");
+    EXPECT_EQ(aliases[1].model, "org/llama");
+    EXPECT_EQ(aliases[2].provider, "local");
+    EXPECT_EQ(aliases[3].model, "plain");
+}
+
+TEST(TrafficBridge, StrategiesByTheirWords) {
+    using enum gateway::Strategy;
+    EXPECT_EQ(gateway_strategy_from("local-first"), local_first);
+    EXPECT_EQ(gateway_strategy_from("cloud-first"), cloud_first);
+    EXPECT_EQ(gateway_strategy_from("local-only"), local_only);
+    EXPECT_EQ(gateway_strategy_from("cloud-only"), cloud_only);
+}
+
+// The choices are in every table from then on, whoever publishes it.
+TEST(TrafficBridge, ChoicesStayWhenASlotPublishes) {
+    asio::io_context io{1};
+    SystemClock clock;
+    Log log{Log::Sink::none, LogLevel::debug};
+    const auto admit = [](const net::RequestHead&, const net::Peer&) {
+        return std::optional<Error>{};
+    };
+    DataPlane plane{
+        io.get_executor(),
+        clock,
+        log,
+        {.workers = 1, .policy = {}, .admission = admit, .on_refused = {}}
+    };
+    TrafficBridge bridge{plane, embeds};
+    const auto status = [&](const Endpoint& gateway) -> Task<int> {
+        net::FetchRequest request;
+        request.endpoint = gateway;
+        request.target = "/health/ready";
+        request.deadline = Deadline::in(clock, std::chrono::seconds{10});
+        const auto answer = co_await net::fetch(clock, std::move(request));
+        co_return answer ? answer->status : 0;
+    };
+    bool done = false;
+    const auto whole = [&]() -> Task<void> {
+        using enum gateway::Strategy;
+        const Endpoint gateway = plane.listen({.host = "127.0.0.1"}).value();
+        plane.start();
+        EXPECT_FALSE(bridge.can_answer());
+        co_await bridge.choose({.strategy = local_first, .clouds = {cloud("groq")}});
+        EXPECT_TRUE(bridge.can_answer());
+        EXPECT_EQ(co_await status(gateway), 200) << "a cloud can answer";
+        co_await bridge.choose({.strategy = local_only, .clouds = {cloud("groq")}});
+        EXPECT_FALSE(bridge.can_answer());
+        EXPECT_EQ(co_await status(gateway), 503);
+        (void)co_await bridge.publish(open_view("local", 1));
+        EXPECT_EQ(co_await status(gateway), 200);
+        co_await bridge.choose({.strategy = cloud_only});
+        EXPECT_EQ(co_await status(gateway), 503) << "nothing local under cloud-only";
+        (void)co_await bridge.publish(open_view("local", 2));
+        EXPECT_EQ(co_await status(gateway), 503) << "the choice outlives a publication";
+        EXPECT_FALSE(bridge.can_answer());
+        co_await plane.stop(Deadline::in(clock, std::chrono::seconds{5}));
+        done = true;
+    };
+    asio::co_spawn(io, whole, [](std::exception_ptr e) { EXPECT_FALSE(e); });
+    io.run_for(std::chrono::seconds{60});
+    ASSERT_TRUE(done);
 }
 
 }  // namespace

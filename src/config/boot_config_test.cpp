@@ -71,6 +71,21 @@ TEST_F(BootConfigTest, SeedsSettingsFromFileAndEnvironment) {
     EXPECT_EQ(config->setting_seeds.at("gateway.stall_s").value, "7");
 }
 
+// What an engine or a tool beside nova reads is not nova's (docs/traps.md).
+TEST_F(BootConfigTest, OtherProgramsVariablesAreNotNovas) {
+    const auto before = load_boot_config(inputs_);
+    for (const char* name :
+         {"OLLAMA_MODELS", "OLLAMA_HOST", "MODELS", "HOST", "PORT", "DATA_DIR"}) {
+        inputs_.environment[name] = "/elsewhere:1";
+    }
+    const auto after = load_boot_config(inputs_);
+    ASSERT_TRUE(before && after);
+    EXPECT_EQ(after->data_dir.value, before->data_dir.value);
+    EXPECT_EQ(after->gateway_listen.value.text(), before->gateway_listen.value.text());
+    EXPECT_EQ(after->control_listen.value.text(), before->control_listen.value.text());
+    EXPECT_EQ(after->setting_seeds.size(), before->setting_seeds.size());
+}
+
 struct Refusal {
     std::string flag;
     std::string text;

@@ -19,13 +19,27 @@ constexpr std::string_view kKeyPrefix = "setting/";
 constexpr std::size_t kMaxText = 4096;
 
 // Numbers of the lifecycle: contract.md 4; on_exit: decisions.md 1.8.
-constexpr std::array<SettingRow, 24> kRows{{
+constexpr std::array<SettingRow, 28> kRows{{
     {.name = "mode",
      .type = SettingType::word,
      .built_in = "hybrid",
      .words = "hybrid|local-only|cloud-only",
      .variable = "NOVA_INFERENCE_MODE",
-     .sentence = "Where answers may come from: this machine, clouds, or both."},
+     .sentence = "Where answers may come from: this machine, clouds, or both.",
+     .applies = Applies::at_once},
+    {.name = "routing_strategy",
+     .type = SettingType::word,
+     .built_in = "auto",
+     .words = "auto|local-first|cloud-first",
+     .variable = "NOVA_ROUTING_STRATEGY",
+     .sentence = "Who is asked first in the mode hybrid; auto is local-first.",
+     .applies = Applies::at_once},
+    {.name = "routing_aliases",
+     .type = SettingType::text,
+     .built_in = "",
+     .variable = "NOVA_ROUTING_ALIASES",
+     .sentence = "Names that stand for models, as NAME=MODEL or NAME=PROVIDER/MODEL, with commas.",
+     .applies = Applies::at_once},
     {.name = "start_limit_s",
      .type = integer,
      .built_in = "120",
@@ -109,7 +123,8 @@ constexpr std::array<SettingRow, 24> kRows{{
      .built_in = "stop",
      .words = "stop|keep",
      .variable = "NOVA_ON_EXIT",
-     .sentence = "What happens to a running engine when nova ends properly."},
+     .sentence = "What happens to a running engine when nova ends properly.",
+     .applies = Applies::at_once},
     {.name = "gateway.open_loopback",
      .type = boolean,
      .built_in = "true",
@@ -136,6 +151,19 @@ constexpr std::array<SettingRow, 24> kRows{{
      .most = 86400,
      .variable = "NOVA_GATEWAY_UPSTREAM_TIMEOUT_S",
      .sentence = "How long an engine may send nothing before a request fails."},
+    {.name = "gateway.access_log",
+     .type = SettingType::word,
+     .built_in = "all",
+     .words = "all|failures|off",
+     .variable = "NOVA_GATEWAY_ACCESS_LOG",
+     .sentence = "Which requests get a line in nova's log; never what was asked or answered."},
+    {.name = "usage.keep_days",
+     .type = integer,
+     .built_in = "90",
+     .least = 0,
+     .most = 3650,
+     .variable = "NOVA_USAGE_KEEP_DAYS",
+     .sentence = "How long the ledger remembers who used what; 0: there is no ledger."},
     {.name = "loading.wait_s",
      .type = integer,
      .built_in = "0",
@@ -221,7 +249,19 @@ Result<SettingValue> checked_text(const SettingRow& row, std::string_view text) 
     if (text.size() > kMaxText || text.find_first_of("\r\n") != std::string_view::npos) {
         return refused(row, fmt::format("one line of at most {} characters", kMaxText));
     }
+    if (row.name == "routing_aliases") {
+        if (const auto aliases = aliases_from(text); !aliases) {
+            return propagate(aliases);
+        }
+    }
     return SettingValue{std::string{text}};
+}
+
+std::string_view trimmed(std::string_view text) {
+    const auto from = text.find_first_not_of(' ');
+    return from == std::string_view::npos
+               ? std::string_view{}
+               : text.substr(from, text.find_last_not_of(' ') - from + 1);
 }
 
 }  // namespace
@@ -404,11 +444,38 @@ std::optional<Settings::Explained> Settings::explain(std::string_view name) cons
     return explained;
 }
 
-std::string_view routing_strategy_of(std::string_view mode) {
+std::string_view routing_strategy_of(std::string_view mode, std::string_view strategy) {
     if (mode == "local-only" || mode == "cloud-only") {
         return mode;
     }
-    return "local-first";
+    return strategy == "cloud-first" ? "cloud-first" : "local-first";
+}
+
+Result<std::vector<std::pair<std::string, std::string>>> aliases_from(std::string_view text) {
+    std::vector<std::pair<std::string, std::string>> aliases;
+    while (!text.empty()) {
+        const auto comma = std::min(text.find(','), text.size());
+        const std::string_view piece = trimmed(text.substr(0, comma));
+        text.remove_prefix(std::min(comma + 1, text.size()));
+        if (piece.empty()) {
+            continue;
+        }
+        const auto equals = piece.find('=');
+        const std::string_view name = trimmed(piece.substr(0, equals));
+        const std::string_view model =
+            equals == std::string_view::npos ? "" : trimmed(piece.substr(equals + 1));
+        const bool twice =
+            std::ranges::any_of(aliases, [name](const auto& other) { return other.first == name; });
+        if (name.empty() || model.empty() || name == model || twice) {
+            return fail(
+                ErrorCode::unprocessable,
+                fmt::format("routing_aliases: \"{}\" is no alias.", piece),
+                "Write each name once, as NAME=MODEL or NAME=PROVIDER/MODEL, with commas between."
+            );
+        }
+        aliases.emplace_back(name, model);
+    }
+    return aliases;
 }
 
 }  // namespace nova::config

@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -20,6 +21,7 @@ namespace nova::config {
 
 enum class SettingType : std::uint8_t { integer, boolean, word, text };
 enum class Confidential : bool { no, yes };
+enum class Applies : bool { at_restart, at_once };
 
 struct SettingRow {
     std::string_view name;  // "drain_s"; the unit stands last
@@ -31,6 +33,7 @@ struct SettingRow {
     std::string_view variable;
     Confidential confidential = Confidential::no;
     std::string_view sentence;
+    Applies applies = Applies::at_restart;
 };
 
 using SettingValue = std::variant<std::int64_t, bool, std::string>;
@@ -80,7 +83,12 @@ private:
     std::map<std::string, std::vector<Layered<SettingValue>>, std::less<>> values_;
 };
 
-// Mode (hybrid, local-only, cloud-only) is one setting; this is what follows from it.
-std::string_view routing_strategy_of(std::string_view mode);
+// Mode (hybrid, local-only, cloud-only) is one setting; this is what follows from it. strategy: the
+// setting routing_strategy, which only hybrid leaves room for.
+std::string_view routing_strategy_of(std::string_view mode, std::string_view strategy = "auto");
+
+// The setting routing_aliases: "fast=groq/llama-3.1-8b-instant, mine=qwen2.5:7b". Error:
+// unprocessable, naming the piece that is none.
+Result<std::vector<std::pair<std::string, std::string>>> aliases_from(std::string_view text);
 
 }  // namespace nova::config

@@ -126,5 +126,25 @@ TEST(RoutingStrategy, FollowsTheMode) {
     EXPECT_EQ(routing_strategy_of("cloud-only"), "cloud-only");
 }
 
+TEST(Settings, TheStrategyFollowsFromTheModeAndInHybridFromTheSetting) {
+    EXPECT_EQ(routing_strategy_of("hybrid"), "local-first");
+    EXPECT_EQ(routing_strategy_of("hybrid", "cloud-first"), "cloud-first");
+    EXPECT_EQ(routing_strategy_of("local-only", "cloud-first"), "local-only");
+    EXPECT_EQ(routing_strategy_of("cloud-only", "local-first"), "cloud-only");
+}
+
+TEST(Settings, AliasesAreReadAndNonsenseIsNamed) {
+    using Aliases = std::vector<std::pair<std::string, std::string>>;
+    EXPECT_EQ(
+        *aliases_from(" fast = groq/llama-3.1:free , mine=qwen2.5:7b,"),
+        (Aliases{{"fast", "groq/llama-3.1:free"}, {"mine", "qwen2.5:7b"}})
+    );
+    EXPECT_TRUE(aliases_from("")->empty());
+    for (const char* bad : {"fast", "=x", "fast=", "a=b, a=c", "a=a"}) {
+        EXPECT_FALSE(aliases_from(bad)) << bad;
+        EXPECT_FALSE(setting_from_text(*find_setting("routing_aliases"), bad)) << bad;
+    }
+}
+
 }  // namespace
 }  // namespace nova::config

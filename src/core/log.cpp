@@ -67,13 +67,13 @@ spdlog::level::level_enum to_spdlog(LogLevel level) {
 }
 
 // logfmt: bare where harmless, quoted else, so that a line break never forges a second event.
-std::string quoted(std::string_view value) {
-    const bool harmless = !value.empty() && std::ranges::all_of(value, [](char c) {
+bool is_harmless(std::string_view value) {
+    return !value.empty() && std::ranges::all_of(value, [](char c) {
         return c > ' ' && c != '"' && c != '=' && c != '\\' && c != '\x7f';
     });
-    if (harmless) {
-        return std::string{value};
-    }
+}
+
+std::string quoted(std::string_view value) {
     std::string out = "\"";
     for (const char c : value) {
         if (c == '"' || c == '\\') {
@@ -136,8 +136,15 @@ Log::~Log() = default;
 void Log::write(LogLevel level, std::string_view event, std::initializer_list<LogField> fields) {
     std::string line{event};
     for (const LogField& field : fields) {
-        line += fmt::format(" {}={}", field.key, quoted(redactor_.clean(field.value)));
+        line.append(" ").append(field.key).append("=");
+        if (is_harmless(field.value)) {
+            line += field.value;
+        } else {
+            line += quoted(redactor_.clean(field.value));  // a secret may hold what is escaped
+        }
     }
+    // Once for all harmless ones: most lines are requests, and have a dozen of them.
+    line = redactor_.clean(line);
     if (writer_->logger) {
         writer_->logger->log(to_spdlog(level), "{}", line);
     }

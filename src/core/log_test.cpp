@@ -32,6 +32,11 @@ TEST(Log, NeverShowsASecretInAField) {
     log.redactor().add_secret("canary-secret-1");
     log.warn("x", {{"url", "http://h/?k=canary-secret-1"}});
     EXPECT_EQ(log.recent().at(0), "x url=\"http://h/?k=[redacted]\"");
+    log.warn("x", {{"plain", "canary-secret-1"}, {"next", "one"}});
+    EXPECT_EQ(log.recent().at(1), "x plain=[redacted] next=one");
+    log.redactor().add_secret("with \"quotes\"");
+    log.warn("x", {{"odd", "a with \"quotes\" b"}});
+    EXPECT_EQ(log.recent().at(2), "x odd=\"a [redacted] b\"");
 }
 
 TEST(Log, KeepsABoundedNumberOfLines) {

@@ -55,6 +55,12 @@ Result<EmbedAnswer> read_embed_answer(std::string_view body) {
             return fail(ErrorCode::upstream_failed, "The provider's answer lacks an embedding.");
         }
         answer.vectors.push_back(row.get<std::vector<float>>());
+        if (!openai::is_vector(answer.vectors.back())) {
+            return fail(
+                ErrorCode::upstream_failed,
+                "The provider's answer holds an embedding of no numbers."
+            );
+        }
     }
     answer.prompt_tokens = count_in(*tree, "prompt_eval_count");
     return answer;

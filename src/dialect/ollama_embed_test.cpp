@@ -64,6 +64,8 @@ TEST(OllamaEmbed, RefusesWhatIsNoEmbedding) {
     EXPECT_FALSE(ollama::read_embed_answer("oops"));
     EXPECT_FALSE(ollama::read_embed_answer(R"({"embeddings":["a"]})"));
     EXPECT_FALSE(ollama::read_embed_answer(R"({"embeddings":[["a"]]})"));
+    EXPECT_FALSE(ollama::read_embed_answer(R"({"embeddings":[[1,null]]})"));
+    EXPECT_FALSE(ollama::read_embed_answer(R"({"embeddings":[[1,1e300]]})"));
 }
 
 }  // namespace

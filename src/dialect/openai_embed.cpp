@@ -1,6 +1,10 @@
 // OpenAI's embeddings.
 #include "dialect/openai_embed.hpp"
 
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -30,6 +34,10 @@ Result<void> read_inputs(const Tree* input, std::string_view key, EmbedRequest& 
         request.inputs.push_back(value.get<std::string>());
     }
     return {};
+}
+
+bool is_vector(const std::vector<float>& numbers) {
+    return std::ranges::all_of(numbers, [](float number) { return std::isfinite(number); });
 }
 
 Result<EmbedRequest> read_embed(std::string_view body) {
@@ -88,10 +96,19 @@ Result<EmbedAnswer> read_embed_answer(std::string_view body) {
             vector = std::move(*decoded);
         } else if (value.is_array()) {
             for (const Tree& number : value) {
-                vector.push_back(number.is_number() ? number.get<float>() : 0.0F);
+                vector.push_back(
+                    number.is_number() ? number.get<float>()
+                                       : std::numeric_limits<float>::quiet_NaN()
+                );
             }
         } else {
             return fail(ErrorCode::upstream_failed, "The provider's answer lacks an embedding.");
+        }
+        if (!is_vector(vector)) {
+            return fail(
+                ErrorCode::upstream_failed,
+                "The provider's answer holds an embedding of no numbers."
+            );
         }
         answer.vectors.push_back(std::move(vector));
     }

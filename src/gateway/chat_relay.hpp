@@ -1,16 +1,14 @@
-// One request from admission to its last byte.
+// Relays one request to the providers its model routes to, in order, until one answers.
 #pragma once
 
-#include <string_view>
-
-#include "core/task.hpp"
+#include "gateway/relay_route.hpp"
 #include "gateway/worker_state.hpp"
 #include "net/exchange.hpp"
 
 namespace nova::gateway {
 
-// Serves a POST with a JSON body that names its model. api_path: path below the API root
-// ("/chat/completions"); a literal that lives as long as the program. worker outlives the call.
-Task<void> relay(net::Exchange& exchange, WorkerState& worker, std::string_view api_path);
+// Reads, routes, forwards and answers; returns when the exchange has ended. worker, exchange and
+// route outlive it.
+Task<void> relay(net::Exchange& exchange, WorkerState& worker, const RelayRoute& route);
 
 }  // namespace nova::gateway

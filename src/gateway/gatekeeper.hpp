@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/result.hpp"
+#include "gateway/rate_fields.hpp"
 #include "gateway/routing_table.hpp"
 #include "net/connection.hpp"
 #include "net/http_message.hpp"
@@ -37,8 +38,18 @@ public:
     admit(const net::RequestHead& head, const net::Peer& peer) = 0;
     // Counts the request against the key's limits. Error: rate_limited with retry_after.
     virtual Result<void> enter(const Access& access) = 0;
+
+    // Once for each enter() that went well, whatever way the request ended (trap 38).
+    virtual void leave(const Access& access) { static_cast<void>(access); }
+
     // Tokens are known only afterwards; a key that overdrew waits longer.
     virtual void spend(const Access& access, std::uint64_t tokens) = 0;
+
+    // For the x-ratelimit-* fields; empty for who has no limits.
+    virtual RateState rates(const Access& access) const {
+        static_cast<void>(access);
+        return {};
+    }
 };
 
 }  // namespace nova::gateway

@@ -14,6 +14,9 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "gateway/breaker.hpp"
+#include "gateway/gateway_tables.hpp"
+#include "gateway/gateway_witness.hpp"
 #include "gateway/worker.hpp"
 #include "net/http_client.hpp"
 #include "net/http_server.hpp"
@@ -25,30 +28,35 @@ using namespace std::chrono_literals;
 // A condition under load, not a measurement.
 constexpr auto kPatience = 20s;
 
-class Told final : public GatewayEvents {
-public:
-    void connect_refused(const UpstreamId& upstream) override { refused.push_back(upstream); }
-
-    void wake(const SlotName& slot) override { woken.push_back(slot); }
-
-    std::vector<UpstreamId> refused;
-    std::vector<SlotName> woken;
-};
-
 // Upstream number n has the id local/n and the base path /n/v1.
-class GatewayFixture : public ::testing::Test {
+class GatewayFixture : public ::testing::Test, protected TestTables {
 protected:
-    explicit GatewayFixture(GatewayPolicy policy = {})
+    explicit GatewayFixture(GatewayPolicy policy = {}, Gatekeeper* gatekeeper = nullptr)
         : counters_(1),
-          worker_{io_.get_executor(), clock_, log_, policy, &admit_all, told_, counters_, 0},
+          worker_{
+              io_.get_executor(),
+              clock_,
+              log_,
+              policy,
+              &admit_all,
+              told_,
+              counters_,
+              0,
+              WorkerPorts{.gatekeeper = gatekeeper, .observer = &heard_, .breakers = &breakers_}
+          },
           upstream_{io_.get_executor(),  clock_,       log_,      routes_,
                     net::ServerLimits{}, &plain_error, &admit_all},
           tasks_{io_.get_executor()} {}
 
     void SetUp() override {
-        routes_.add("POST", "/{number}/v1/chat/completions", [this](net::Exchange& exchange) {
-            return answer_(exchange);
-        });
+        for (const std::string_view path :
+             {"/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/responses",
+              "/v1/messages", "/api/chat", "/api/generate", "/api/embed"}) {
+            routes_.add(
+                "POST", fmt::format("/{{number}}{}", path),
+                [this](net::Exchange& exchange) { return answer_(exchange); }
+            );
+        }
         behind_ = upstream_.listen({.host = "127.0.0.1"}, net::PortSharing::exclusive).value();
         gateway_ = worker_.listen({.host = "127.0.0.1"}).value();
         tasks_.spawn("upstream", upstream_.run());
@@ -74,35 +82,6 @@ protected:
     }
 
     static std::string plain_error(const Error& error) { return error.message; }
-
-    static UpstreamId id(int number) { return {fmt::format("local/{}", number)}; }
-
-    // Knows the model m, as every table here, and nothing else.
-    static RoutingTable known() {
-        RoutingTable table;
-        table.wanted_provider = "llamacpp";
-        table.known_models = {"m"};
-        return table;
-    }
-
-    RoutingTable serving(int number, std::string model = "m") const {
-        auto upstream = std::make_shared<Upstream>();
-        upstream->id = id(number);
-        upstream->provider = "llamacpp";
-        upstream->endpoint = behind_;
-        upstream->base_path = fmt::format("/{}/v1", number);
-        upstream->models = {std::move(model)};
-        RoutingTable table = known();
-        table.known_models = upstream->models;
-        table.local = std::move(upstream);
-        return table;
-    }
-
-    static RoutingTable loading(Loading how = {.phase = "starting"}) {
-        RoutingTable table = known();
-        table.loading = std::move(how);
-        return table;
-    }
 
     void install(RoutingTable table) {
         worker_.install(std::make_shared<const RoutingTable>(std::move(table)));
@@ -180,6 +159,8 @@ protected:
     SystemClock clock_;
     Log log_{Log::Sink::none, LogLevel::debug};
     Told told_;
+    Listening heard_;
+    BreakerBoard breakers_;
     AllCounters counters_;
     Worker worker_;
     net::Handler answer_ = [](net::Exchange& exchange) -> Task<void> {
@@ -189,7 +170,6 @@ protected:
     net::RouteTable routes_;
     net::HttpServer upstream_;
     TaskGroup tasks_;
-    Endpoint behind_;
     Endpoint gateway_;
 };
 

@@ -2,6 +2,7 @@
 #include "gateway/gateway_routes.hpp"
 
 #include <algorithm>
+#include <array>
 #include <numeric>
 #include <string>
 
@@ -9,12 +10,32 @@
 #include <nlohmann/json.hpp>
 
 #include "gateway/chat_relay.hpp"
+#include "gateway/model_list.hpp"
 #include "gateway/ollama_routes.hpp"
 
 namespace nova::gateway {
 namespace {
 
 constexpr std::string_view kJson = "application/json";
+
+using dialect::Dialect;
+
+// What is translated, passed on and answered by providers.
+constexpr std::array kRelayRoutes{
+    RelayRoute{"/v1/chat/completions", Dialect::openai, Operation::chat},
+    RelayRoute{"/v1/completions", Dialect::openai_text, Operation::completion},
+    RelayRoute{"/v1/embeddings", Dialect::openai, Operation::embedding, Streaming::never},
+    RelayRoute{"/v1/responses", Dialect::openai, Operation::responses},
+    RelayRoute{"/v1/messages", Dialect::anthropic, Operation::chat},
+    RelayRoute{"/api/chat", Dialect::ollama, Operation::chat, Streaming::unless_refused},
+    RelayRoute{
+        "/api/generate", Dialect::ollama_generate, Operation::completion, Streaming::unless_refused
+    },
+    RelayRoute{"/api/embed", Dialect::ollama, Operation::embedding, Streaming::never},
+    RelayRoute{"/complete", Dialect::nova, Operation::chat, Streaming::never, true},
+    RelayRoute{"/stream", Dialect::nova, Operation::chat, Streaming::always, true},
+    RelayRoute{"/embed", Dialect::nova, Operation::embedding, Streaming::never, true},
+};
 
 nlohmann::json model_object(const std::string& id, const std::string& owner) {
     nlohmann::json model;
@@ -30,21 +51,10 @@ Task<void> answer(net::Exchange& exchange, int status, nlohmann::json body) {
     ignore(co_await exchange.respond(status, kJson, text), "the client may be gone");
 }
 
-// Only what can be asked right now is listed: no name that would be refused (trap 68).
 Task<void> list_models(net::Exchange& exchange, WorkerState& worker) {
     nlohmann::json data = nlohmann::json::array();
-    const auto local = worker.table->local;
-    if (local) {
-        for (const std::string& id : local->models) {
-            data.push_back(model_object(id, local->provider));
-        }
-    }
-    if (const auto embedder = worker.table->embedder()) {
-        for (const std::string& id : embedder->models) {
-            if (!local || std::ranges::find(local->models, id) == local->models.end()) {
-                data.push_back(model_object(id, embedder->provider));
-            }
-        }
+    for (const ListedModel& model : listed_models(*worker.table, nullptr)) {
+        data.push_back(model_object(model.id, model.owner));
     }
     nlohmann::json body;
     body["object"] = "list";
@@ -54,11 +64,10 @@ Task<void> list_models(net::Exchange& exchange, WorkerState& worker) {
 
 Task<void> one_model(net::Exchange& exchange, WorkerState& worker) {
     const std::string id{exchange.parameter("id")};
-    for (const auto& upstream : {worker.table->local, worker.table->embedder()}) {
-        if (upstream && upstream->serves(id)) {
-            co_await answer(exchange, 200, model_object(id, upstream->provider));
-            co_return;
-        }
+    const std::string owner = owner_of(*worker.table, nullptr, id);
+    if (!owner.empty()) {
+        co_await answer(exchange, 200, model_object(id, owner));
+        co_return;
     }
     const Error error{
         .code = ErrorCode::not_found,
@@ -69,6 +78,21 @@ Task<void> one_model(net::Exchange& exchange, WorkerState& worker) {
     ignore(co_await exchange.respond_error(error), "the client may be gone");
 }
 
+// Who can be asked and who not; the state of each as the table has it.
+Task<void> providers(net::Exchange& exchange, WorkerState& worker) {
+    nlohmann::json rows = nlohmann::json::array();
+    for (const ListedProvider& row : listed_providers(*worker.table)) {
+        nlohmann::json one;
+        one["provider"] = row.id;
+        one["where"] = row.where == Where::cloud ? "cloud" : "local";
+        one["state"] = row.state;
+        one["models"] = row.models;
+        one["embeddings"] = row.embeds;
+        rows.push_back(std::move(one));
+    }
+    co_await answer(exchange, 200, {{"providers", std::move(rows)}});
+}
+
 Task<void> live(net::Exchange& exchange) {
     co_await answer(exchange, 200, {{"status", "ok"}});
 }
@@ -76,7 +100,7 @@ Task<void> live(net::Exchange& exchange) {
 // decisions.md 2.25: 200 when some route can answer.
 Task<void> ready(net::Exchange& exchange, WorkerState& worker) {
     const RoutingTable& table = *worker.table;
-    if (const auto open = table.local ? table.local : table.embedder()) {
+    if (const Upstream* const open = first_open(table)) {
         co_await answer(exchange, 200, {{"status", "ready"}, {"provider", open->provider}});
         co_return;
     }
@@ -114,15 +138,16 @@ Task<void> inflight(net::Exchange& exchange, WorkerState& worker) {
 
 }  // namespace
 
+bool is_relay_path(std::string_view path) {
+    return std::ranges::find(kRelayRoutes, path, &RelayRoute::pattern) != kRelayRoutes.end();
+}
+
 void add_gateway_routes(net::RouteTable& routes, WorkerState& worker) {
-    const auto post = [&](std::string path, std::string_view api_path) {
-        routes.add("POST", std::move(path), [&worker, api_path](net::Exchange& exchange) {
-            return relay(exchange, worker, api_path);
+    for (const RelayRoute& route : kRelayRoutes) {
+        routes.add("POST", std::string{route.pattern}, [&worker, &route](net::Exchange& exchange) {
+            return relay(exchange, worker, route);
         });
-    };
-    post("/v1/chat/completions", "/chat/completions");
-    post("/v1/completions", "/completions");
-    post("/v1/embeddings", "/embeddings");
+    }
 
     const auto get = [&](std::string path, Task<void> (*handler)(net::Exchange&, WorkerState&)) {
         routes.add("GET", std::move(path), [&worker, handler](net::Exchange& exchange) {
@@ -135,6 +160,7 @@ void add_gateway_routes(net::RouteTable& routes, WorkerState& worker) {
         routes.add("GET", prefix + "/live", [](net::Exchange& exchange) { return live(exchange); });
         get(prefix + "/ready", &ready);
         get(prefix + "/inflight", &inflight);
+        get(prefix + "/providers", &providers);
     }
     add_ollama_routes(routes, worker);
 }

@@ -58,6 +58,9 @@ Task<WaitEnd> wait_for_model(
 ) {
     worker.wake(plan);
     const Patience patience = patience_of(exchange.request().headers, worker.policy);
+    if (!plan.refusal && !patience.preferred) {
+        co_return WaitEnd::look_at_plan;  // somebody else answers meanwhile
+    }
     if (patience.time <= std::chrono::milliseconds::zero()) {
         co_return WaitEnd::look_at_plan;
     }
@@ -65,7 +68,7 @@ Task<WaitEnd> wait_for_model(
     if (!seat) {
         if (worker.room.closed()) {
             leave_without(plan);
-        } else {
+        } else if (plan.refusal) {
             refuse_more(worker, plan);
         }
         co_return WaitEnd::look_at_plan;

@@ -22,9 +22,10 @@ Patience patience_of(const net::Headers& headers, const GatewayPolicy& policy);
 
 enum class WaitEnd : std::uint8_t { look_at_plan, client_left };
 
-// plan: a refusal with loading set; replaced by what is true when the wait has ended, which may be
-// at once. No await lies between that look and the return. The exchange's body has been read.
-// replan: the plan of this request by the worker's current table.
+// plan: with loading set, a refusal or what others do meanwhile, which only a client that prefers
+// to wait does without; replaced by what is true when the wait has ended, which may be at once. No
+// await lies between that look and the return. The exchange's body has been read. replan: the plan
+// of this request by the worker's current table.
 Task<WaitEnd> wait_for_model(
     net::Exchange& exchange, WorkerState& worker, RoutePlan& plan,
     const std::function<RoutePlan()>& replan

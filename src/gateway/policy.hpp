@@ -5,20 +5,30 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "core/strong.hpp"
+#include "net/body_budget.hpp"
 
 namespace nova::gateway {
 
 struct GatewayPolicy {
     std::size_t body_bytes = 32U * 1024U * 1024U;
+    // Of all request bodies held at a time (trap 20); copies of a policy share it.
+    std::shared_ptr<net::BodyBudget> body_budget =
+        std::make_shared<net::BodyBudget>(std::size_t{1} << 30U);
     std::chrono::seconds dial_timeout{5};
     // A long prefill is no failure (reference/gateway.md, trap 41): only a limit against hanging
     // for ever.
     std::chrono::seconds head_timeout{1800};
     std::chrono::seconds stall_timeout{300};  // without the client taking a byte
     std::chrono::seconds idle_timeout{300};   // between two pieces of an answer
+    // Until the first content of an answer, its head included; and for all of a request, 0: no end.
+    std::chrono::milliseconds first_content_timeout{std::chrono::minutes{30}};
+    std::chrono::milliseconds total_timeout{0};
+    // ": ping" to the client of an event stream while its provider is silent; 0: never.
+    std::chrono::milliseconds heartbeat{0};
     // An unfinished event held back so that an error event can follow; bounds memory per stream.
     std::size_t held_event_bytes = 16U * 1024U;
     // Time a client has to take the rest and the error event of an answer that is cut.

@@ -26,7 +26,7 @@ struct Seen {
 };
 
 // Reads one member; a message when it is wrong.
-std::string take_model(od::value value, Seen& seen, const std::string& body) {
+std::string take_model(od::value value, Seen& seen, const std::string& body, bool optional) {
     if (seen.model) {
         return "The request body names \"model\" twice.";
     }
@@ -34,6 +34,9 @@ std::string take_model(od::value value, Seen& seen, const std::string& body) {
     seen.peek.model_at = static_cast<std::size_t>(token.data() - body.data());
     seen.peek.model_bytes = token.size();
     std::string_view text;
+    if (optional && value.is_null()) {
+        return {};
+    }
     if (value.get_string().get(text) != simdjson::SUCCESS) {
         return "\"model\" must be a string.";
     }
@@ -79,7 +82,7 @@ RequestPeeker::RequestPeeker() : impl_{std::make_unique<Impl>()} {}
 
 RequestPeeker::~RequestPeeker() = default;
 
-Result<RequestPeek> RequestPeeker::peek(std::string& body) {
+Result<RequestPeek> RequestPeeker::peek(std::string& body, Model model) {
     body.reserve(body.size() + simdjson::SIMDJSON_PADDING);
     od::document document;
     if (impl_->parser.iterate(body.data(), body.size(), body.capacity()).get(document) !=
@@ -106,10 +109,12 @@ Result<RequestPeek> RequestPeeker::peek(std::string& body) {
         }
         std::string wrong;
         if (key == "model") {
-            wrong = take_model(field.value(), seen, body);
+            wrong = take_model(field.value(), seen, body, model == Model::optional);
         } else if (key == "stream") {
+            seen.peek.stream_given = !field.value().raw_json_token().starts_with("null");
             wrong = take_flag(field.value(), key, seen.peek.stream);
         } else if (key == "stream_options") {
+            seen.peek.stream_options_given = true;
             wrong = take_stream_options(field.value(), seen);
         }
         if (!wrong.empty()) {
@@ -122,7 +127,7 @@ Result<RequestPeek> RequestPeeker::peek(std::string& body) {
         rest < body.data() + body.size()) {
         return bad(kNotJson);
     }
-    if (!seen.model || seen.peek.model.empty()) {
+    if (model == Model::required && seen.peek.model.empty()) {
         return bad("The request body has no \"model\".");
     }
     return std::move(seen.peek);

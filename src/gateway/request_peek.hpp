@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -13,8 +14,10 @@ namespace nova::gateway {
 struct RequestPeek {
     std::string model;
     bool stream = false;
+    bool stream_given = false;   // not null: Ollama's API streams unless told otherwise (trap 83)
     bool include_usage = false;  // stream_options.include_usage
-    std::size_t model_at = 0;    // where the value of "model" stands in the body, quotes included
+    bool stream_options_given = false;
+    std::size_t model_at = 0;  // where the value of "model" stands in the body, quotes included
     std::size_t model_bytes = 0;
 };
 
@@ -32,7 +35,8 @@ public:
     // body may be enlarged in capacity, never in content. Errors: invalid_argument, one sentence
     // each: not JSON, not an object, no model, wrong types, "model" twice (trap 74: which one the
     // engine would take is anybody's guess).
-    Result<RequestPeek> peek(std::string& body);
+    enum class Model : std::uint8_t { required, optional };
+    Result<RequestPeek> peek(std::string& body, Model model = Model::required);
 
 private:
     struct Impl;

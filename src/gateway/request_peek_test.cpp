@@ -45,6 +45,38 @@ TEST(RequestPeek, FindsWhatRoutingNeedsWhereverItStands) {
     }
 }
 
+// Trap 74: engines compare names exactly and take the last of two; so must routing.
+TEST(RequestPeek, NamesAreExactAndTheLastOfTwoCounts) {
+    RequestPeeker peeker;
+    std::string body =
+        R"({"Model":"evil","MODEL":"evil","model ":"evil","model":"m","Stream":true})";
+    auto peek = peeker.peek(body);
+    ASSERT_TRUE(peek) << peek.error().message;
+    EXPECT_EQ(peek->model, "m");
+    EXPECT_FALSE(peek->stream);
+    body = R"({"stream":true,"model":"m","stream":false})";
+    peek = peeker.peek(body);
+    ASSERT_TRUE(peek) << peek.error().message;
+    EXPECT_FALSE(peek->stream);
+    body = R"({"stream":false,"model":"m","stream":true})";
+    EXPECT_TRUE(peeker.peek(body)->stream);
+}
+
+// Trap 75: a bomb is refused or passed over, and costs neither the stack nor the next request.
+TEST(RequestPeek, NestingAsDeepAsABodyIsNoHarm) {
+    RequestPeeker peeker;
+    const std::string open(2'000'000, '[');
+    const std::string close(2'000'000, ']');
+    for (std::string body :
+         {R"({"x":)" + open + close + R"(,"model":"m"})", R"({"x":)" + open + R"(,"model":"m"})",
+          R"({"model":)" + open + close + "}", open}) {
+        const auto peek = peeker.peek(body);
+        EXPECT_TRUE(peek ? peek->model == "m" : !peek.error().message.empty());
+    }
+    std::string good = R"({"model":"m"})";
+    EXPECT_TRUE(peeker.peek(good));
+}
+
 TEST(RequestPeek, RefusesWhatItCannotRouteWithASentence) {
     RequestPeeker peeker;
 

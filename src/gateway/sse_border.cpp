@@ -33,14 +33,13 @@ std::size_t sse_border(std::string_view bytes) {
 }
 
 SseHold::Split SseHold::split(std::string_view piece) const {
+    const std::size_t border = border_ == Border::lines ? piece.rfind('\n') + 1 : sse_border(piece);
     if (held_.empty()) {
-        const std::size_t border = sse_border(piece);
         if (piece.size() - border > limit_) {
-            return {{}, piece, {}};
+            return {{}, piece, {}, false};
         }
         return {{}, piece.substr(0, border), piece.substr(border)};
     }
-    const std::size_t border = sse_border(piece);
     if (border > 0) {
         return {held_, piece.substr(0, border), piece.substr(border)};
     }
@@ -52,7 +51,7 @@ SseHold::Split SseHold::split(std::string_view piece) const {
         return {held_, piece.substr(0, ends), piece.substr(ends)};
     }
     if (held_.size() + piece.size() > limit_) {
-        return {held_, piece, {}};
+        return {held_, piece, {}, false};
     }
     return {{}, {}, piece};
 }
@@ -60,6 +59,7 @@ SseHold::Split SseHold::split(std::string_view piece) const {
 void SseHold::keep(const Split& split) {
     if (!split.held.empty() || !split.now.empty()) {
         held_.clear();
+        at_border_ = split.at_border;
     }
     held_.append(split.later);
 }

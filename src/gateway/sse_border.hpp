@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -15,12 +16,17 @@ std::size_t sse_border(std::string_view bytes);
 // Bytes are never changed. Beyond the limit the tail is let go unfinished: memory is bounded.
 class SseHold {
 public:
-    explicit SseHold(std::size_t limit) : limit_{limit} {}
+    // lines: every line end is a border (NDJSON), not only an empty line.
+    enum class Border : std::uint8_t { events, lines };
+
+    explicit SseHold(std::size_t limit, Border border = Border::events)
+        : limit_{limit}, border_{border} {}
 
     struct Split {
         std::string_view held;   // to be sent first; valid until keep()
         std::string_view now;    // view into piece
         std::string_view later;  // pass to keep() after sending
+        bool at_border = true;   // does now end at one; meaningless when it is empty
     };
 
     Split split(std::string_view piece) const;
@@ -29,9 +35,14 @@ public:
 
     std::string_view held() const { return held_; }
 
+    // Does what was sent so far end at a border. Not so behind a tail that was let go.
+    bool at_border() const { return at_border_; }
+
 private:
     std::string held_;
     std::size_t limit_;
+    Border border_;
+    bool at_border_ = true;
 };
 
 }  // namespace nova::gateway

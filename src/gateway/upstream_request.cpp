@@ -12,15 +12,21 @@ namespace {
 
 // To the engine: what describes the body or follows the request through a trace. Never
 // Authorization, Cookie, Host, hop-by-hop fields or X-Forwarded-*.
-constexpr std::array<std::string_view, 6> kToUpstream{
-    "Content-Type", "Accept", "User-Agent", "traceparent", "tracestate", "X-Request-Id",
+constexpr std::array<std::string_view, 5> kToUpstream{
+    "Content-Type", "Accept", "User-Agent", "traceparent", "tracestate",
 };
 
+// Of these a body in another dialect has its own.
+constexpr std::size_t kOfTheBody = 2;
+
+// Anthropic's clients say what they understand; the provider has to hear it.
+constexpr std::array<std::string_view, 2> kToAnthropic{"anthropic-version", "anthropic-beta"};
+
 // To the client, besides the families below. Server, Date and hop-by-hop fields are each side's own
-// (traps 16, 17).
-constexpr std::array<std::string_view, 8> kToClient{
-    "Content-Type",     "Content-Encoding", "Cache-Control", "Retry-After",
-    "Content-Language", "X-Request-Id",     "Location",      "X-Accel-Buffering",
+// (traps 16, 17); Retry-After is bounded first (trap 47).
+constexpr std::array<std::string_view, 6> kToClient{
+    "Content-Type",     "Content-Encoding", "Cache-Control",
+    "Content-Language", "Location",         "X-Accel-Buffering",
 };
 
 // Rate limits keep their names (trap 48).
@@ -40,49 +46,78 @@ bool client_may_see(std::string_view name) {
            });
 }
 
+// A service's own port is left out, as browsers do: some in front of providers compare.
+std::string host_of(const Endpoint& endpoint) {
+    const std::string text = endpoint.text();
+    const std::string_view usual = endpoint.tls ? ":443" : ":80";
+    return text.ends_with(usual) ? text.substr(0, text.size() - usual.size()) : text;
+}
+
+void append_client_fields(
+    std::string& head, const Upstream& upstream, const UpstreamRequest& request
+) {
+    for (std::size_t i = request.translated ? kOfTheBody : 0; i < kToUpstream.size(); ++i) {
+        const std::string_view value = request.client.headers.find(kToUpstream[i]);
+        if (!value.empty()) {
+            net::append_header(head, kToUpstream[i], value);
+        }
+    }
+    if (request.translated || request.client.headers.find("Content-Type").empty()) {
+        net::append_header(head, "Content-Type", "application/json");
+    }
+    if (!request.request_id.empty()) {
+        net::append_header(head, "X-Request-Id", request.request_id);
+    }
+    const bool anthropic = upstream.speaks == dialect::Dialect::anthropic && !request.translated;
+    for (const std::string_view name : kToAnthropic) {
+        const std::string_view value = request.client.headers.find(name);
+        if (anthropic && !value.empty()) {
+            net::append_header(head, name, value);
+        }
+    }
+    for (const auto& [name, value] : upstream.headers) {
+        const bool said = anthropic && request.client.headers.has(name) &&
+                          std::ranges::any_of(kToAnthropic, [&name](auto field) {
+                              return net::equal_ignoring_case(name, field);
+                          });
+        if (!said) {
+            net::append_header(head, name, value);
+        }
+    }
+}
+
 }  // namespace
 
-std::string upstream_request_head(
-    const Upstream& upstream, std::string_view api_path, const net::RequestHead& client,
-    std::size_t body_bytes
-) {
+std::string upstream_request_head(const Upstream& upstream, const UpstreamRequest& request) {
     std::string target = upstream.base_path;
-    target += api_path;
-    if (!client.query().empty()) {
+    target += request.path;
+    if (!request.translated && !request.client.query().empty()) {
         target += '?';
-        target += client.query();
+        target += request.client.query();
     }
     std::string head;
     head.reserve(512);
     net::append_request_line(head, "POST", target);
-    net::append_header(head, "Host", upstream.endpoint.text());
-    for (const std::string_view name : kToUpstream) {
-        const std::string_view value = client.headers.find(name);
-        if (!value.empty()) {
-            net::append_header(head, name, value);
-        }
-    }
-    if (client.headers.find("Content-Type").empty()) {
-        net::append_header(head, "Content-Type", "application/json");
-    }
+    net::append_header(head, "Host", host_of(upstream.endpoint));
+    append_client_fields(head, upstream, request);
     // Compressed event streams could not be cut at event borders (trap 13).
     net::append_header(head, "Accept-Encoding", "identity");
     if (!upstream.auth_header_name.empty()) {
         net::append_header(head, upstream.auth_header_name, upstream.auth_header_value.reveal());
     }
-    net::append_header(head, "Content-Length", std::to_string(body_bytes));
+    net::append_header(head, "Content-Length", std::to_string(request.body_bytes));
     net::append_head_end(head);
     return head;
 }
 
-AnswerHeaders::AnswerHeaders(const Upstream& upstream, const net::ResponseHead& head) {
-    fields_.reserve(head.headers.size() + 2);
+AnswerHeaders::AnswerHeaders(std::span<const net::HeaderView> own, const net::ResponseHead& head) {
+    fields_.reserve(head.headers.size() + own.size());
     for (const net::HeaderView& field : head.headers) {
         if (client_may_see(field.name)) {
             fields_.push_back(field);
         }
     }
-    fields_.push_back({"X-Nova-Provider", upstream.provider});
+    fields_.insert(fields_.end(), own.begin(), own.end());
     if (head.headers.has("Transfer-Encoding")) {
         return;
     }

@@ -29,7 +29,9 @@ TEST(UpstreamRequest, TakesTheAllowListAndLeavesCredentialsAndHopsBehind) {
         client.headers.add(name, value);
     }
     EXPECT_EQ(
-        upstream_request_head(upstream(), "/chat/completions", client, 12),
+        upstream_request_head(
+            upstream(), {.path = "/chat/completions", .client = client, .body_bytes = 12}
+        ),
         "POST /api/v1/chat/completions?x=1&y=%2F HTTP/1.1\r\n"
         "Host: 127.0.0.1:8000\r\n"
         "Content-Type: application/json; charset=utf-8\r\n"
@@ -46,7 +48,8 @@ TEST(UpstreamRequest, SendsTheUpstreamsOwnCredentials) {
     value.auth_header_value = Secret{"engine-key"};
     net::RequestHead client;
     client.target = "/v1/embeddings";
-    const std::string head = upstream_request_head(value, "/embeddings", client, 0);
+    const std::string head =
+        upstream_request_head(value, {.path = "/embeddings", .client = client});
     EXPECT_NE(head.find("X-Api-Key: engine-key\r\n"), std::string::npos);
     EXPECT_NE(head.find("Content-Type: application/json\r\n"), std::string::npos);
 }
@@ -57,8 +60,45 @@ TEST(UpstreamRequest, AKeyWithALineBreakNeverGetsOut) {
     value.auth_header_value = Secret{"x\r\nX-Injected: 1"};
     net::RequestHead client;
     client.target = "/v1/embeddings";
-    const std::string head = upstream_request_head(value, "/embeddings", client, 0);
+    const std::string head =
+        upstream_request_head(value, {.path = "/embeddings", .client = client});
     EXPECT_EQ(head.find("X-Injected"), std::string::npos);
+}
+
+TEST(UpstreamRequest, KeepsWhatDescribesTheClientsBodyFromATranslation) {
+    Upstream cloud = upstream();
+    cloud.endpoint = {.host = "api.example.org", .port = 443, .tls = true};
+    cloud.speaks = dialect::Dialect::anthropic;
+    cloud.headers = {{"anthropic-version", "2023-06-01"}};
+    net::RequestHead client;
+    client.target = "/v1/messages?beta=true";
+    client.headers.add("Accept", "text/event-stream");
+    client.headers.add("anthropic-version", "2024-01-01");
+    client.headers.add("anthropic-beta", "one");
+    UpstreamRequest request{.path = "/messages", .client = client, .request_id = "r-1"};
+    EXPECT_EQ(
+        upstream_request_head(cloud, request), "POST /api/v1/messages?beta=true HTTP/1.1\r\n"
+                                               "Host: api.example.org\r\n"
+                                               "Accept: text/event-stream\r\n"
+                                               "Content-Type: application/json\r\n"
+                                               "X-Request-Id: r-1\r\n"
+                                               "anthropic-version: 2024-01-01\r\n"
+                                               "anthropic-beta: one\r\n"
+                                               "Accept-Encoding: identity\r\n"
+                                               "Content-Length: 0\r\n"
+                                               "\r\n"
+    );
+    request.translated = true;
+    EXPECT_EQ(
+        upstream_request_head(cloud, request), "POST /api/v1/messages HTTP/1.1\r\n"
+                                               "Host: api.example.org\r\n"
+                                               "Content-Type: application/json\r\n"
+                                               "X-Request-Id: r-1\r\n"
+                                               "anthropic-version: 2023-06-01\r\n"
+                                               "Accept-Encoding: identity\r\n"
+                                               "Content-Length: 0\r\n"
+                                               "\r\n"
+    );
 }
 
 TEST(AnswerHeaders, ShowsClientsWhatTheyMaySeeAndWhereItRan) {
@@ -75,8 +115,8 @@ TEST(AnswerHeaders, ShowsClientsWhatTheyMaySeeAndWhereItRan) {
          }) {
         head.headers.add(name, value);
     }
-    const Upstream from = upstream();
-    const AnswerHeaders headers{from, head};
+    const net::HeaderView own[] = {{"X-Nova-Provider", "custom"}};
+    const AnswerHeaders headers{own, head};
     std::string names;
     for (const auto& field : headers.view()) {
         names += std::string{field.name} + "=" + std::string{field.value} + ";";
@@ -91,8 +131,7 @@ TEST(AnswerHeaders, AChunkedAnswerHasNoLengthWhateverItClaims) {
     net::ResponseHead head;
     head.headers.add("Transfer-Encoding", "chunked");
     head.headers.add("Content-Length", "42");
-    const Upstream from = upstream();
-    EXPECT_FALSE((AnswerHeaders{from, head}.length()));
+    EXPECT_FALSE((AnswerHeaders{{}, head}.length()));
 }
 
 }  // namespace

@@ -1,11 +1,12 @@
 // Publication, gates and cuts of one worker.
 #include "gateway/worker.hpp"
 
-#include <array>
 #include <utility>
+#include <vector>
 
 #include "gateway/gateway_routes.hpp"
 #include "gateway/openai_error.hpp"
+#include "gateway/relay_job.hpp"
 #include "gateway/worker_state.hpp"
 
 namespace nova::gateway {
@@ -18,6 +19,7 @@ std::string render(const Error& error) {
 net::ServerLimits limits_from(const GatewayPolicy& policy) {
     net::ServerLimits limits;
     limits.body_bytes = policy.body_bytes;
+    limits.body_budget = policy.body_budget;
     limits.write_timeout = policy.stall_timeout;
     return limits;
 }
@@ -27,10 +29,10 @@ net::ServerLimits limits_from(const GatewayPolicy& policy) {
 WorkerState::WorkerState(
     asio::any_io_executor executor, Clock& the_clock, Log& the_log, const GatewayPolicy& the_policy,
     net::Admission admission, GatewayEvents& the_events, AllCounters& all_counters,
-    std::size_t own_index
+    std::size_t own_index, WorkerPorts the_ports
 )
-    : clock{the_clock}, log{the_log}, policy{the_policy}, events{the_events}, all{all_counters},
-      counters{all_counters.at(own_index)}, own{own_index},
+    : clock{the_clock}, log{the_log}, policy{the_policy}, events{the_events}, ports{the_ports},
+      all{all_counters}, counters{all_counters.at(own_index)}, own{own_index},
       table{std::make_shared<const RoutingTable>()},
       room{executor, all_counters, own_index, the_policy.waiting_places}, cut_grace{executor},
       pool{the_clock, nullptr, net::UpstreamPool::Limits{}},
@@ -45,6 +47,32 @@ std::optional<Gate::Lease> WorkerState::enter(const Upstream& upstream) {
 WorkerState::UpstreamGate* WorkerState::find_gate(const UpstreamId& id) const {
     const auto it = std::ranges::find_if(gates, [&](const auto& gate) { return gate->id == id; });
     return it == gates.end() ? nullptr : it->get();
+}
+
+void WorkerState::add_gate(const Upstream& upstream) {
+    auto entry = std::make_unique<UpstreamGate>();
+    entry->id = upstream.id;
+    if (upstream.where == Where::cloud) {
+        BreakerBoard& board = ports.breakers == nullptr ? own_breakers : *ports.breakers;
+        entry->breaker = &board.of(upstream.id.value);
+    }
+    if (upstream.endpoint.tls && !tls) {
+        tls = std::make_unique<net::TlsClient>();  // reads the system's roots: not for everybody
+        pool.use_tls(*tls);
+    }
+    gates.push_back(std::move(entry));
+}
+
+Breaker* WorkerState::breaker_of(const Upstream& upstream) const {
+    const UpstreamGate* const found = find_gate(upstream.id);
+    return found == nullptr ? nullptr : found->breaker;
+}
+
+Task<Result<net::UpstreamPool::Acquired>>
+WorkerState::connect(const Upstream& upstream, const LeavePermit& permit) {
+    NOVA_CHECK(permit.upstream() == upstream.id);
+    const Deadline deadline = Deadline::in(clock, policy.dial_timeout);
+    return pool.acquire(upstream.endpoint, deadline, net::UpstreamPool::Freshness::fresh);
 }
 
 void WorkerState::add(ActiveRelay& relay) {
@@ -100,10 +128,11 @@ void WorkerState::cut(const UpstreamId& upstream) {
 
 Worker::Worker(
     asio::any_io_executor executor, Clock& clock, Log& log, const GatewayPolicy& policy,
-    net::Admission admission, GatewayEvents& events, AllCounters& all, std::size_t own
+    net::Admission admission, GatewayEvents& events, AllCounters& all, std::size_t own,
+    WorkerPorts ports
 )
     : state_{std::make_unique<WorkerState>(
-          std::move(executor), clock, log, policy, std::move(admission), events, all, own
+          std::move(executor), clock, log, policy, std::move(admission), events, all, own, ports
       )} {
     add_gateway_routes(state_->routes, *state_);
 }
@@ -128,35 +157,67 @@ Task<void> Worker::finish(Deadline deadline) {
     state_->cut_grace.cancel();
 }
 
+void Worker::add_route(std::string method, std::string pattern, net::Handler handler) {
+    state_->routes.add(std::move(method), std::move(pattern), std::move(handler));
+}
+
+std::vector<net::RouteTable::Entry> Worker::routes() const {
+    return state_->routes.entries();
+}
+
+std::shared_ptr<const RoutingTable> Worker::table() const {
+    return state_->table;
+}
+
+std::vector<RunningRequest> Worker::running() const {
+    std::vector<RunningRequest> list;
+    for (const RelayJob* job : state_->jobs) {
+        list.push_back(job->describe());
+    }
+    return list;
+}
+
+namespace {
+
+// Everybody a table can send a request to.
+std::vector<std::shared_ptr<const Upstream>> upstreams_of(const RoutingTable& table) {
+    std::vector<std::shared_ptr<const Upstream>> all;
+    for (const auto& slot : {table.local, table.embedder()}) {
+        if (slot) {
+            all.push_back(slot);
+        }
+    }
+    all.insert(all.end(), table.clouds.begin(), table.clouds.end());
+    return all;
+}
+
+}  // namespace
+
 void Worker::install(std::shared_ptr<const RoutingTable> table) {
     WorkerState& state = *state_;
-    const std::array next{table->local, table->embedder()};
+    const auto next = upstreams_of(*table);
     const auto stays = [&next](const UpstreamId& id) {
-        return std::ranges::any_of(next, [&id](const auto& up) { return up && up->id == id; });
+        return std::ranges::any_of(next, [&id](const auto& up) { return up->id == id; });
     };
     for (const auto& entry : state.gates) {
         if (!stays(entry->id)) {
             entry->gate.close();
         }
     }
-    for (const auto& before : {state.table->local, state.table->embedder()}) {
-        if (before && !stays(before->id)) {
+    for (const auto& before : upstreams_of(*state.table)) {
+        if (!stays(before->id)) {
             state.pool.forget(before->endpoint);
         }
     }
-    // What is closed and empty is of no further use to anybody: an id never comes back.
+    // What is closed and empty is of no further use to anybody: an id of a slot never comes back.
     std::erase_if(state.gates, [](const auto& entry) {
         return entry->gate.closed() && entry->gate.inside() == 0;
     });
     for (const auto& upstream : next) {
-        if (!upstream) {
-            continue;
-        }
         if (auto* again = state.find_gate(upstream->id); again != nullptr) {
             again->gate.open();  // wanted again while its last requests ran
         } else {
-            state.gates.push_back(std::make_unique<WorkerState::UpstreamGate>());
-            state.gates.back()->id = upstream->id;
+            state.add_gate(*upstream);
         }
     }
     state.table = std::move(table);

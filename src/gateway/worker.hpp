@@ -4,24 +4,30 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "core/deadline.hpp"
 #include "core/log.hpp"
 #include "gateway/policy.hpp"
 #include "gateway/routing_table.hpp"
+#include "gateway/running_request.hpp"
+#include "gateway/worker_ports.hpp"
 #include "net/http_server.hpp"
 
 namespace nova::gateway {
 
 struct WorkerState;
 
-// Everything here is called on the executor's thread. log, clock, events and counters outlive it.
+// Everything here is called on the executor's thread. log, clock, events, counters and ports
+// outlive it.
 class Worker {
 public:
     // own: this worker's counters, one of all.
     Worker(
         asio::any_io_executor executor, Clock& clock, Log& log, const GatewayPolicy& policy,
-        net::Admission admission, GatewayEvents& events, AllCounters& all, std::size_t own
+        net::Admission admission, GatewayEvents& events, AllCounters& all, std::size_t own,
+        WorkerPorts ports = {}
     );
     Worker(const Worker&) = delete;
     Worker& operator=(const Worker&) = delete;
@@ -32,6 +38,13 @@ public:
     Task<void> run();
     void stop();
     Task<void> finish(Deadline deadline);
+
+    // Before run(). A route beside the gateway's own; what the handler uses outlives the worker.
+    void add_route(std::string method, std::string pattern, net::Handler handler);
+    std::vector<net::RouteTable::Entry> routes() const;
+
+    std::shared_ptr<const RoutingTable> table() const;
+    std::vector<RunningRequest> running() const;
 
     // From its return on no request of this worker is admitted by an older table.
     void install(std::shared_ptr<const RoutingTable> table);

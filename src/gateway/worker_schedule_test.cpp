@@ -30,13 +30,13 @@ protected:
     // Streams and unary answers, each as long as `held_` says so.
     Task<void> engine(net::Exchange& exchange) {
         const auto body = co_await exchange.read_body(1U << 20U);
-        const bool stream = body && body->find("stream") != std::string::npos;
+        const bool stream = body && body->find("true") != std::string::npos;
         bool gone = false;
         exchange.watch_client([&] { gone = true; });
         if (stream) {
             const std::vector<net::HeaderView> headers{{"Content-Type", "text/event-stream"}};
             exchange.begin(200, headers, std::nullopt);
-            (void)co_await exchange.write("data: 1\n\n");
+            (void)co_await exchange.write(testing::event_of("1"));
         }
         while (held_ && !gone) {
             co_await clock_.sleep_for(500us);
@@ -80,8 +80,7 @@ protected:
         };
         const bool stream = random.chance(500);
         const std::string body = fmt::format(
-            R"({{"model":"{}","mark":"{}"}})", random.chance(100) ? "nobody" : "m",
-            stream ? "stream" : "unary"
+            R"({{"model":"{}","stream":{}}})", random.chance(100) ? "nobody" : "m", stream
         );
         auto self = std::make_shared<Client>();
         clients_.push_back(self);

@@ -9,10 +9,14 @@
 
 #include "core/gate.hpp"
 #include "core/log.hpp"
+#include "gateway/breaker.hpp"
+#include "gateway/leave_permit.hpp"
 #include "gateway/policy.hpp"
+#include "gateway/request_id.hpp"
 #include "gateway/request_peek.hpp"
 #include "gateway/router.hpp"
 #include "gateway/waiting_room.hpp"
+#include "gateway/worker_ports.hpp"
 #include "net/http_server.hpp"
 #include "net/upstream.hpp"
 
@@ -35,21 +39,29 @@ struct ActiveRelay {
     }
 };
 
+class RelayJob;
+
 struct WorkerState {
     WorkerState(
         asio::any_io_executor executor, Clock& the_clock, Log& the_log,
         const GatewayPolicy& the_policy, net::Admission admission, GatewayEvents& the_events,
-        AllCounters& all_counters, std::size_t own_index
+        AllCounters& all_counters, std::size_t own_index, WorkerPorts the_ports
     );
 
     struct UpstreamGate {
         UpstreamId id;
         Gate gate;
+        Breaker* breaker = nullptr;  // of clouds: the local ones have their lifecycle
     };
 
     // A lease of the upstream; empty when it is closed or was never published here.
     std::optional<Gate::Lease> enter(const Upstream& upstream);
     UpstreamGate* find_gate(const UpstreamId& id) const;
+    void add_gate(const Upstream& upstream);
+    Breaker* breaker_of(const Upstream& upstream) const;
+    // Every connection to a provider is opened here, with a permit asked for just before.
+    Task<Result<net::UpstreamPool::Acquired>>
+    connect(const Upstream& upstream, const LeavePermit& permit);
     void add(ActiveRelay& relay);
     void remove(ActiveRelay& relay);
     // This worker's meter of the upstream; null when nobody wants to know.
@@ -62,16 +74,21 @@ struct WorkerState {
     Log& log;
     GatewayPolicy policy;
     GatewayEvents& events;
+    WorkerPorts ports;
+    BreakerBoard own_breakers;  // unless the ports have some
     AllCounters& all;
     WorkerCounters& counters;
     std::size_t own;  // index of counters, and of this worker's meters
     std::shared_ptr<const RoutingTable> table;
     std::vector<std::unique_ptr<UpstreamGate>> gates;
     std::vector<ActiveRelay*> active;
+    std::vector<RelayJob*> jobs;  // every request from its head to its end
     std::vector<SlotName> woken;  // since the last table
     WaitingRoom room;
     asio::steady_timer cut_grace;
     RequestPeeker peeker;
+    RequestIds request_ids;
+    std::unique_ptr<net::TlsClient> tls;  // from the first upstream that needs it
     net::UpstreamPool pool;
     net::RouteTable routes;
     net::HttpServer server;

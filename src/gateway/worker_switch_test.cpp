@@ -29,9 +29,9 @@ protected:
             exchange.watch_client([&] { gone = true; });
             const std::vector<net::HeaderView> headers{{"Content-Type", "text/event-stream"}};
             exchange.begin(200, headers, std::nullopt);
-            (void
-            )co_await exchange.write(fmt::format("data: from {}\n\n", exchange.parameter("number"))
-            );
+            const std::string first =
+                testing::event_of(fmt::format("from {}", exchange.parameter("number")));
+            (void)co_await exchange.write(first);
             while (!finish_ && !gone) {
                 co_await clock_.sleep_for(1ms);
             }
@@ -47,8 +47,11 @@ protected:
         co_return std::move(*connection);
     }
 
-    Task<void> send(net::Connection& connection) {
-        const auto request = chat();
+    Task<void> send(net::Connection& connection, bool stream = true) {
+        auto request = chat();
+        if (stream) {
+            request.body = R"({"model":"m","stream":true})";
+        }
         const std::string text = fmt::format(
             "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{}",
             request.body.size(), request.body
@@ -149,7 +152,7 @@ TEST_F(WorkerSwitch, ACutBeforeTheFirstByteIsA503ThatSaysSoAndTheConnectionIsKep
     install(serving(1));
     run([&]() -> Task<void> {
         auto client = co_await connect();
-        co_await send(*client);
+        co_await send(*client, false);
         EXPECT_TRUE(co_await until([&] { return arrived; }));
         install(loading());
         worker_.cut(id(1));
@@ -159,7 +162,7 @@ TEST_F(WorkerSwitch, ACutBeforeTheFirstByteIsA503ThatSaysSoAndTheConnectionIsKep
         EXPECT_NE(answer.find("backend_switched"), std::string::npos);
         finish_ = true;
         install(serving(2));
-        co_await send(*client);
+        co_await send(*client, false);
         const std::string next = co_await read_until(*client, "{}");
         EXPECT_NE(next.find("HTTP/1.1 200"), std::string::npos) << next;
     });
@@ -168,7 +171,7 @@ TEST_F(WorkerSwitch, ACutBeforeTheFirstByteIsA503ThatSaysSoAndTheConnectionIsKep
 TEST_F(WorkerSwitch, ACutDoesNotWaitForAClientThatTakesNothing) {
     answer_ = [](net::Exchange& exchange) -> Task<void> {
         (void)co_await exchange.read_body(1U << 20U);
-        const std::string event = "data: " + std::string(256U * 1024U, 'x') + "\n\n";
+        const std::string event = testing::event_of(std::string(256U * 1024U, 'x'));
         const std::vector<net::HeaderView> headers{{"Content-Type", "text/event-stream"}};
         exchange.begin(200, headers, std::nullopt);
         while (co_await exchange.write(event)) {
@@ -240,7 +243,7 @@ TEST_F(WorkerSwitch, AFloodedWorkerInstallsATableWithin50Ms) {
         (void)co_await exchange.read_body(1U << 20U);
         const std::vector<net::HeaderView> headers{{"Content-Type", "text/event-stream"}};
         exchange.begin(200, headers, std::nullopt);
-        const std::string event = "data: " + std::string(1000, 'x') + "\n\n";
+        const std::string event = testing::event_of(std::string(1000, 'x'));
         while (!finish_ && co_await exchange.write(event)) {
         }
         (void)co_await exchange.end();

@@ -79,6 +79,7 @@ protected:
         upstream->provider = "llamacpp";
         upstream->endpoint = upstream_endpoint_;
         upstream->models = models;
+        upstream->options.include_usage = false;  // its bytes are left as they are
         auto value = std::make_shared<RoutingTable>();
         value->known_models = std::move(models);
         value->local = std::move(upstream);
@@ -164,6 +165,12 @@ protected:
     Endpoint gateway_;
 };
 
+// The first content of a stream: nothing leaves before it.
+constexpr std::string_view kFirst =
+    "data: {\"choices\":[{\"delta\":{\"content\":\"one\"},\"finish_reason\":null}]}\n\n";
+
+constexpr std::string_view kStream = R"({"model":"m","stream":true,"messages":[]})";
+
 constexpr std::string_view kBody = R"({"model":"m","messages":[{"role":"user","content":"hi"}]})";
 
 TEST_F(WorkerTest, PassesBytesThroughAndSynthesisesBothHeads) {
@@ -213,7 +220,7 @@ TEST_F(WorkerTest, RelaysAnEventStreamUnchanged) {
         (void)co_await exchange.end();
     });
     run([&]() -> Task<void> {
-        const auto response = co_await net::fetch(clock_, chat(std::string{kBody}));
+        const auto response = co_await net::fetch(clock_, chat(std::string{kStream}));
         EXPECT_TRUE(response);
         EXPECT_EQ(response->body, events);
         EXPECT_EQ(response->header("content-type"), "text/event-stream");
@@ -225,14 +232,14 @@ TEST_F(WorkerTest, AnUpstreamThatDiesInMidEventGivesOneErrorEventAtABorder) {
         (void)co_await exchange.read_body(1U << 20U);
         const std::vector<net::HeaderView> headers{{"Content-Type", "text/event-stream"}};
         exchange.begin(200, headers, std::nullopt);
-        (void)co_await exchange.write("data: {\"a\":1}\n\n");
+        (void)co_await exchange.write(kFirst);
         (void)co_await exchange.write("data: {\"b\":");
         exchange.abort();
     });
     run([&]() -> Task<void> {
-        const auto response = co_await net::fetch(clock_, chat(std::string{kBody}));
+        const auto response = co_await net::fetch(clock_, chat(std::string{kStream}));
         EXPECT_TRUE(response) << "the stream itself ends properly";
-        EXPECT_TRUE(response->body.starts_with("data: {\"a\":1}\n\ndata: {\"error\":{"))
+        EXPECT_TRUE(response->body.starts_with(std::string{kFirst} + "data: {\"error\":{"))
             << response->body;
         EXPECT_EQ(response->body.find("[DONE]"), std::string::npos);
         EXPECT_NE(response->body.find("upstream_failed"), std::string::npos);
@@ -261,14 +268,14 @@ TEST_F(WorkerTest, AClientThatLeavesEndsTheUpstreamSide) {
         exchange.watch_client([&] { upstream_saw_it = true; });
         const std::vector<net::HeaderView> headers{{"Content-Type", "text/event-stream"}};
         exchange.begin(200, headers, std::nullopt);
-        (void)co_await exchange.write("data: 1\n\n");
+        (void)co_await exchange.write(kFirst);
         for (int i = 0; i < 500 && !upstream_saw_it; ++i) {
             co_await clock_.sleep_for(10ms);
         }
     });
     run([&]() -> Task<void> {
-        auto connection = co_await send_chat(std::string{kBody});
-        const std::string head = co_await read_until(*connection, "data: 1");
+        auto connection = co_await send_chat(std::string{kStream});
+        const std::string head = co_await read_until(*connection, "one");
         EXPECT_NE(head.find("200 OK"), std::string::npos);
         EXPECT_EQ(worker_.inflight(UpstreamId{"local/1"}), 1U);
         connection->close();
@@ -290,7 +297,7 @@ TEST_F(WorkerTest, AfterInstallNobodyEntersAndTheLastLeaseTells) {
         (void)co_await exchange.read_body(1U << 20U);
         const std::vector<net::HeaderView> headers{{"Content-Type", "text/event-stream"}};
         exchange.begin(200, headers, std::nullopt);
-        (void)co_await exchange.write("data: 1\n\n");
+        (void)co_await exchange.write(kFirst);
         while (!finish) {
             co_await clock_.sleep_for(2ms);
         }
@@ -298,12 +305,12 @@ TEST_F(WorkerTest, AfterInstallNobodyEntersAndTheLastLeaseTells) {
         (void)co_await exchange.end();
     });
     run([&]() -> Task<void> {
-        auto connection = co_await send_chat(std::string{kBody});
-        (void)co_await read_until(*connection, "data: 1");
+        auto connection = co_await send_chat(std::string{kStream});
+        (void)co_await read_until(*connection, "one");
         worker_.install(closed_table());
         int drained = 0;
         worker_.when_drained(UpstreamId{"local/1"}, [&] { ++drained; });
-        const auto refused = co_await net::fetch(clock_, chat(std::string{kBody}));
+        const auto refused = co_await net::fetch(clock_, chat(std::string{kStream}));
         EXPECT_EQ(refused->status, 503);
         EXPECT_EQ(refused->header("retry-after"), "2");
         EXPECT_NE(refused->body.find("\"loading\":{\"phase\":\"starting\"}"), std::string::npos);
@@ -328,19 +335,19 @@ TEST_F(WorkerTest, AnUpstreamOpenedAgainBeforeItsLastLeaseEndedTakesRequests) {
         (void)co_await exchange.read_body(1U << 20U);
         const std::vector<net::HeaderView> headers{{"Content-Type", "text/event-stream"}};
         exchange.begin(200, headers, std::nullopt);
-        (void)co_await exchange.write("data: 1\n\n");
+        (void)co_await exchange.write(kFirst);
         while (!*finish) {
             co_await clock_.sleep_for(2ms);
         }
         (void)co_await exchange.end();
     });
     run([&]() -> Task<void> {
-        auto one = co_await send_chat(std::string{kBody});
-        (void)co_await read_until(*one, "data: 1");
+        auto one = co_await send_chat(std::string{kStream});
+        (void)co_await read_until(*one, "one");
         worker_.install(closed_table());
         worker_.install(table("local/1", {"m"}));
-        auto two = co_await send_chat(std::string{kBody});
-        const std::string answer = co_await read_until(*two, "data: 1");
+        auto two = co_await send_chat(std::string{kStream});
+        const std::string answer = co_await read_until(*two, "one");
         EXPECT_NE(answer.find(" 200 "), std::string::npos) << answer;
         *finish = true;
         one->close();
@@ -355,16 +362,16 @@ TEST_F(WorkerTest, ACutGivesEveryStreamItsErrorEvent) {
         exchange.watch_client([&] { gone = true; });
         const std::vector<net::HeaderView> headers{{"Content-Type", "text/event-stream"}};
         exchange.begin(200, headers, std::nullopt);
-        (void)co_await exchange.write("data: 1\n\n");
+        (void)co_await exchange.write(kFirst);
         for (int i = 0; i < 1000 && !gone; ++i) {
             co_await clock_.sleep_for(5ms);
         }
     });
     run([&]() -> Task<void> {
-        auto one = co_await send_chat(std::string{kBody});
-        auto two = co_await send_chat(std::string{kBody});
-        (void)co_await read_until(*one, "data: 1");
-        (void)co_await read_until(*two, "data: 1");
+        auto one = co_await send_chat(std::string{kStream});
+        auto two = co_await send_chat(std::string{kStream});
+        (void)co_await read_until(*one, "one");
+        (void)co_await read_until(*two, "one");
         worker_.install(closed_table());
         worker_.cut(UpstreamId{"local/1"});
         for (auto* connection : {one.get(), two.get()}) {
@@ -394,17 +401,20 @@ TEST_F(WorkerTest, TheEnginesRefusalOfOurKeyIsNotTheClientsFault) {
 }
 
 TEST_F(WorkerTest, ErrorsOfTheEngineKeepStatusAndBody) {
+    constexpr std::string_view kRefusal = R"({"error" : {"message":"slow down","code":"slow"}})";
     on_chat([&](net::Exchange& exchange) -> Task<void> {
         (void)co_await exchange.read_body(1U << 20U);
         const std::vector<net::HeaderView> extra{{"Retry-After", "3"}};
-        (void)co_await exchange.respond(429, "text/html", "<p>slow down</p>", extra);
+        (void)co_await exchange.respond(429, "application/json", kRefusal, extra);
     });
     run([&]() -> Task<void> {
         const auto response = co_await net::fetch(clock_, chat(std::string{kBody}));
         EXPECT_EQ(response->status, 429);
-        EXPECT_EQ(response->body, "<p>slow down</p>");
-        EXPECT_EQ(response->header("content-type"), "text/html");
+        EXPECT_EQ(response->body, kRefusal);
+        EXPECT_EQ(response->header("content-type"), "application/json");
         EXPECT_EQ(response->header("retry-after"), "3");
+        EXPECT_EQ(response->header("x-nova-provider"), "llamacpp");
+        EXPECT_EQ(response->header("x-nova-route"), "local(slow)");
     });
 }
 
@@ -480,8 +490,10 @@ TEST_F(WorkerTest, ListsOnlyWhatCanBeAsked) {
 }
 
 TEST_F(WorkerTest, TheEmbedSlotsUpstreamComesAndGoesWithoutTheLocalOne) {
-    routes_.add("POST", "/v1/embeddings", [](net::Exchange& exchange) -> Task<void> {
+    std::string arrived;
+    routes_.add("POST", "/v1/embeddings", [&](net::Exchange& exchange) -> Task<void> {
         const auto body = co_await exchange.read_body(1U << 20U);
+        arrived = *body;
         (void)co_await exchange.respond(200, "application/json", *body);
     });
     const auto with_embed = [&](const std::string& local, const std::string& embed) {
@@ -501,7 +513,9 @@ TEST_F(WorkerTest, TheEmbedSlotsUpstreamComesAndGoesWithoutTheLocalOne) {
         EXPECT_EQ(own->body, R"({"model":"e","input":"x"})");
         // The local engine makes none: asked for by the name the embed slot has for its model.
         const auto mapped = co_await net::fetch(clock_, embedding(R"({"model":"m","input":"x"})"));
-        EXPECT_EQ(mapped->body, R"({"model":"e","input":"x"})");
+        // The upstream here sends back what it was sent; the client reads its own name (trap 71).
+        EXPECT_EQ(mapped->body, R"({"model":"m","input":"x"})");
+        EXPECT_EQ(arrived, R"({"model":"e","input":"x"})");
         const auto refused = co_await net::fetch(clock_, chat(R"({"model":"e"})"));
         EXPECT_EQ(refused->status, 400);
 

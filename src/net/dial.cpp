@@ -1,6 +1,8 @@
-// Names are resolved by Asio's resolver thread; the addresses are tried in the resolver's order.
+// Names are resolved by Asio's resolver thread; the addresses are tried in the resolver's order,
+// those that say nothing again and again with more patience.
 #include "net/dial.hpp"
 
+#include <cstddef>
 #include <cstring>
 #include <vector>
 
@@ -11,14 +13,17 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <netinet/tcp.h>
 
+#include "net/address_rules.hpp"
 #include "net/socket_connection.hpp"
 #include "net/tls_connection.hpp"
 
 namespace nova::net {
 namespace {
 
-// An address that does not answer must not use up the time of the next one (trap 31).
-constexpr std::chrono::seconds kPerAddress{2};
+// An address that does not answer must not use up the time of the next one (trap 31): a dead one of
+// the wrong family costs a quarter of a second, and one that is only slow has its turn again.
+constexpr std::chrono::milliseconds kFirstPatience{250};
+constexpr std::chrono::milliseconds kLastPatience{std::chrono::seconds{32}};
 
 constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
 
@@ -101,26 +106,55 @@ Task<Result<std::unique_ptr<Connection>>> connect_to(SocketAddress address, Dead
 
 Task<Result<std::unique_ptr<Connection>>>
 dial(Endpoint endpoint, Clock& clock, Deadline deadline, TlsClient* tls) {
-    const auto addresses = co_await addresses_of(endpoint, deadline);
+    auto addresses = co_await addresses_of(endpoint, deadline);
     if (!addresses) {
         co_return propagate(addresses);
     }
-    Error last{.code = ErrorCode::unavailable, .message = "It has no address."};
-    for (std::size_t i = 0; i < addresses->size(); ++i) {
-        const bool others = i + 1 < addresses->size();
-        const Deadline own =
-            others ? earlier(deadline, Deadline::in(clock, kPerAddress)) : deadline;
-        auto connection = co_await connect_to((*addresses)[i], own);
-        if (connection && endpoint.tls) {
-            NOVA_CHECK(tls != nullptr);
-            co_return co_await start_tls(*std::move(connection), endpoint.host, *tls, deadline);
-        }
-        if (connection) {
-            co_return connection;
-        }
-        last = connection.error();
+    // Of what is connected to, not of the name: that may resolve differently the next time.
+    const bool refused = std::erase_if(*addresses, is_forbidden) > 0;
+    if (refused && addresses->empty()) {
+        co_return fail(Error{
+            .code = ErrorCode::unavailable,
+            .message = "nova does not connect to " + endpoint.text() + ".",
+            .word = "address_not_allowed",
+            .remedy = "Link-local addresses and metadata services of clouds are never used.",
+        });
     }
-    co_return unreachable(endpoint, last);
+    auto connection = co_await connect_to_first(*addresses, clock, deadline);
+    if (connection && endpoint.tls) {
+        NOVA_CHECK(tls != nullptr);
+        co_return co_await start_tls(*std::move(connection), endpoint.host, *tls, deadline);
+    }
+    if (!connection) {
+        co_return unreachable(endpoint, connection.error());
+    }
+    co_return connection;
+}
+
+Task<Result<std::unique_ptr<Connection>>>
+connect_to_first(std::vector<SocketAddress> addresses, Clock& clock, Deadline deadline) {
+    Error last{.code = ErrorCode::unavailable, .message = "It has no address."};
+    for (auto patience = kFirstPatience; patience <= kLastPatience; patience *= 2) {
+        for (std::size_t i = 0; i < addresses.size();) {
+            const bool others = addresses.size() > 1;
+            const Deadline own =
+                others ? earlier(deadline, Deadline::in(clock, patience)) : deadline;
+            auto connection = co_await connect_to(addresses[i], own);
+            if (connection) {
+                co_return connection;
+            }
+            last = connection.error();
+            if (last.code == ErrorCode::timeout) {
+                ++i;
+            } else {
+                addresses.erase(addresses.begin() + static_cast<std::ptrdiff_t>(i));
+            }
+        }
+        if (addresses.empty() || deadline.passed(clock)) {
+            break;
+        }
+    }
+    co_return fail(last);
 }
 
 }  // namespace nova::net

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <memory>
+#include <vector>
 
 #include "core/deadline.hpp"
 #include "net/connection.hpp"
+#include "net/socket_address.hpp"
 
 namespace nova::net {
 
@@ -29,5 +31,9 @@ private:
 // Errors: unavailable ("127.0.0.1:8080 refused the connection."), timeout.
 Task<Result<std::unique_ptr<Connection>>>
 dial(Endpoint endpoint, Clock& clock, Deadline deadline, TlsClient* tls = nullptr);
+
+// Whichever takes the connection first, without TLS. Error: the last address's.
+Task<Result<std::unique_ptr<Connection>>>
+connect_to_first(std::vector<SocketAddress> addresses, Clock& clock, Deadline deadline);
 
 }  // namespace nova::net

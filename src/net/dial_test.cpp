@@ -1,7 +1,9 @@
 // Names, dead addresses and unix sockets.
+#include <array>
 #include <filesystem>
 
 #include <gtest/gtest.h>
+#include <netinet/in.h>
 #include <unistd.h>
 
 #include "net/dial.hpp"
@@ -25,6 +27,73 @@ TEST(Dial, FindsLocalhostWhereverItListens) {
         EXPECT_TRUE(connection.has_value()) << (connection ? "" : connection.error().message);
         connection = fail(ErrorCode::cancelled, "closed");
         co_await server.stop();
+    });
+}
+
+// Listens and lets nobody in: its queue is full, so the kernel does not answer.
+class SilentAddress {
+public:
+    SilentAddress() {
+        address_ = *literal_address({.host = "127.0.0.1"});
+        EXPECT_EQ(::bind(listener_, address_.get(), address_.size), 0);
+        EXPECT_EQ(::getsockname(listener_, address_.get(), &address_.size), 0);
+        EXPECT_EQ(::listen(listener_, 0), 0);
+        for (int& guest : guests_) {
+            guest = ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+            ::connect(guest, address_.get(), address_.size);
+        }
+    }
+
+    SilentAddress(const SilentAddress&) = delete;
+    SilentAddress& operator=(const SilentAddress&) = delete;
+
+    ~SilentAddress() {
+        ::close(listener_);
+        for (const int guest : guests_) {
+            ::close(guest);
+        }
+    }
+
+    const SocketAddress& address() const { return address_; }
+
+private:
+    int listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    std::array<int, 8> guests_{};
+    SocketAddress address_;
+};
+
+// Trap 31: a family of addresses that leads nowhere costs a moment, not the deadline.
+TEST(Dial, AnAddressThatSaysNothingDoesNotKeepTheOthersWaiting) {
+    asio::io_context io{1};
+    run_on(io, [&]() -> Task<void> {
+        SystemClock clock;
+        const SilentAddress silent;
+        const auto alone = co_await connect_to_first(
+            {silent.address()}, clock, Deadline::in(clock, std::chrono::milliseconds{50})
+        );
+        EXPECT_EQ(alone ? ErrorCode::internal : alone.error().code, ErrorCode::timeout);
+        Server server{io};
+        const SocketAddress alive = *literal_address(server.start());
+        auto connection = co_await connect_to_first(
+            {silent.address(), alive}, clock, Deadline::in(clock, std::chrono::milliseconds{1900})
+        );
+        EXPECT_TRUE(connection.has_value()) << (connection ? "" : connection.error().message);
+        connection = fail(ErrorCode::cancelled, "closed");
+        co_await server.stop();
+    });
+}
+
+TEST(Dial, NobodyThereIsSaidAtOnce) {
+    asio::io_context io{1};
+    run_on(io, [&]() -> Task<void> {
+        SystemClock clock;
+        Server server{io};
+        const SocketAddress gone = *literal_address(server.start());
+        co_await server.stop();
+        const auto refused = co_await connect_to_first({gone, gone}, clock, Deadline::never());
+        EXPECT_EQ(refused ? ErrorCode::internal : refused.error().code, ErrorCode::unavailable);
+        const auto nobody = co_await connect_to_first({}, clock, Deadline::never());
+        EXPECT_EQ(nobody ? ErrorCode::internal : nobody.error().code, ErrorCode::unavailable);
     });
 }
 

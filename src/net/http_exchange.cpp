@@ -2,9 +2,12 @@
 #include <algorithm>
 #include <utility>
 
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <fmt/format.h>
 
 #include "net/http_session.hpp"
+#include "net/inflate.hpp"
 
 namespace nova::net {
 namespace {
@@ -23,6 +26,17 @@ std::unexpected<Error> body_too_large(std::size_t limit) {
     );
 }
 
+// Trap 20: not this request is too large, all of them together are.
+std::unexpected<Error> no_room_for_body() {
+    return fail(Error{
+        .code = ErrorCode::rate_limited,
+        .message = "The requests that run now hold as much as is accepted at a time.",
+        .word = "request_bodies_exhausted",
+        .remedy = "Try again in a moment.",
+        .retry_after = std::chrono::seconds{1},
+    });
+}
+
 std::unexpected<Error> client_gone() {
     return fail(ErrorCode::cancelled, "The client closed the connection.");
 }
@@ -32,6 +46,12 @@ bool is_framing_field(std::string_view name) {
     return equal_ignoring_case(name, "Content-Length") ||
            equal_ignoring_case(name, "Transfer-Encoding") ||
            equal_ignoring_case(name, "Connection") || equal_ignoring_case(name, "Keep-Alive");
+}
+
+bool is_event_stream(const HeaderView& field) {
+    return equal_ignoring_case(field.name, "Content-Type") &&
+           (field.value.starts_with("text/event-stream") ||
+            field.value.starts_with("application/x-ndjson"));
 }
 
 std::size_t total_of(std::span<const std::string_view> pieces) {
@@ -46,9 +66,25 @@ std::size_t total_of(std::span<const std::string_view> pieces) {
 
 Task<Result<std::string>> HttpSession::read_body(std::size_t limit) {
     limit = std::min(limit, rules_.limits.body_bytes);
+    const auto coding = content_coding(request_.headers);
+    if (!coding) {
+        co_return propagate(coding);
+    }
+    auto body = co_await read_raw_body(limit);
+    if (body && *coding == ContentCoding::deflated && !body->empty()) {
+        body = co_await inflated(*std::move(body), limit);
+    }
+    co_return body;
+}
+
+Task<Result<std::string>> HttpSession::read_raw_body(std::size_t limit) {
     std::string body;
     if (framing_.kind == BodyKind::length && framing_.length > limit) {
         co_return body_too_large(limit);
+    }
+    // Nothing is held yet, but there is no use in beginning what will not fit.
+    if (framing_.kind == BodyKind::length && !share_.could_hold(framing_.length)) {
+        co_return no_room_for_body();
     }
     if (must_continue()) {
         if (const auto continued = co_await send_continue(); !continued) {
@@ -59,19 +95,44 @@ Task<Result<std::string>> HttpSession::read_body(std::size_t limit) {
         body.reserve(std::min(static_cast<std::size_t>(framing_.length), kBodyReserve));
     }
     while (!body_->done()) {
+        Result<void> taken;
         if (begin_ < end_) {
-            if (const auto taken = take_buffered_body(body, limit); !taken) {
-                keep_alive_ = false;
-                co_return propagate(taken);
-            }
-            continue;
+            taken = take_buffered_body(body, limit);
+        } else {
+            expire_in(rules_.limits.body_timeout);
+            taken = co_await read_more_body(body, limit);
         }
-        expire_in(rules_.limits.body_timeout);
-        const auto more = co_await read_more_body(body, limit);
-        if (!more) {
+        if (taken && !share_.hold(body.size())) {
+            taken = no_room_for_body();
+        }
+        if (!taken) {
             keep_alive_ = false;
-            co_return propagate(more);
+            co_return propagate(taken);
         }
+    }
+    co_return body;
+}
+
+// In steps between which others run: a few bytes may become millions (trap 14).
+Task<Result<std::string>> HttpSession::inflated(std::string packed, std::size_t limit) {
+    Inflater inflater{packed};
+    std::string body;
+    while (true) {
+        const auto piece = inflater.next();
+        if (!piece) {
+            co_return propagate(piece);
+        }
+        if (piece->empty()) {
+            break;
+        }
+        if (body.size() + piece->size() > limit) {
+            co_return body_too_large(limit);
+        }
+        body.append(*piece);
+        if (!share_.hold(packed.size() + body.size())) {
+            co_return no_room_for_body();
+        }
+        co_await asio::post(asio::use_awaitable);
     }
     co_return body;
 }
@@ -206,11 +267,18 @@ void HttpSession::queue_head(
     out_.clear();
     append_status_line(out_, status);
     bool dated = false;
+    bool stream = false;
+    bool buffering = false;
     for (const HeaderView& field : headers) {
         if (!is_framing_field(field.name)) {
             dated = dated || equal_ignoring_case(field.name, "Date");
+            stream = stream || is_event_stream(field);
+            buffering = buffering || equal_ignoring_case(field.name, "X-Accel-Buffering");
             append_header(out_, field.name, field.value);
         }
+    }
+    if (stream && !buffering) {
+        append_header(out_, "X-Accel-Buffering", "no");  // nginx would hold it back (trap 97)
     }
     if (!dated) {
         append_header(out_, "Date", rules_.date.at(rules_.clock.wall_now()));

@@ -12,6 +12,7 @@
 #include "core/deadline.hpp"
 #include "core/log.hpp"
 #include "core/task_group.hpp"
+#include "net/body_budget.hpp"
 #include "net/exchange.hpp"
 #include "net/route_table.hpp"
 
@@ -25,6 +26,8 @@ struct ServerLimits {
     std::chrono::seconds idle_timeout{75};    // keep-alive between requests
     std::chrono::seconds body_timeout{60};    // without any body byte
     std::chrono::seconds write_timeout{300};  // without the client taking a byte
+    // Of all bodies held at a time; null: no limit.
+    std::shared_ptr<BodyBudget> body_budget{};
 };
 
 // How an error becomes a response body: the OpenAI shape on the gateway, {"detail"…} on control.

@@ -171,6 +171,39 @@ TEST(HttpServer, SendsOneDateAndNoServer) {
     EXPECT_EQ(answer.find("X-Injected"), std::string::npos);
 }
 
+// Trap 97: unless a handler has said it itself.
+TEST(HttpServer, TellsProxiesNotToHoldAStreamBack) {
+    struct Row {
+        std::string_view type;
+        std::string_view said;
+        std::string_view expected;
+    };
+
+    for (const Row& row :
+         {Row{"text/event-stream; charset=utf-8", "", "no"}, Row{"application/x-ndjson", "", "no"},
+          Row{"text/event-stream", "yes", "yes"}, Row{"application/json", "", ""}}) {
+        asio::io_context io{1};
+        Server server{io};
+        server.routes.add("GET", "/typed", [&](Exchange& exchange) -> Task<void> {
+            std::vector<HeaderView> headers{{"content-type", row.type}};
+            if (!row.said.empty()) {
+                headers.push_back({"x-accel-buffering", row.said});
+            }
+            exchange.begin(200, headers, std::nullopt);
+            ignore(co_await exchange.end(), "a test");
+        });
+        const std::string answer = answer_to(server, io, get_and_close("/typed"));
+        std::string values;
+        for (const std::string_view name : {"X-Accel-Buffering: ", "x-accel-buffering: "}) {
+            if (const auto found = answer.find(name); found != std::string::npos) {
+                const auto begin = found + name.size();
+                values += answer.substr(begin, answer.find("\r\n", begin) - begin);
+            }
+        }
+        EXPECT_EQ(values, row.expected) << answer;
+    }
+}
+
 TEST(HttpServer, LeavesTheBodyOutForHead) {
     asio::io_context io{1};
     Server server{io};

@@ -45,7 +45,7 @@ std::string_view DateText::at(WallTime time) {
 }
 
 HttpSession::HttpSession(SessionRules& rules, std::unique_ptr<Connection> connection)
-    : rules_{rules}, connection_{std::move(connection)} {}
+    : rules_{rules}, connection_{std::move(connection)}, share_{rules.limits.body_budget.get()} {}
 
 Task<void> HttpSession::run() {
     while (keep_alive_ && co_await read_head()) {
@@ -158,6 +158,7 @@ Task<void> HttpSession::serve_request() {
             }
         }
     }
+    share_.give_back();
     connection_->unwatch_peer();
     if (answer_ == Answer::ended && !body_->done()) {
         keep_alive_ = keep_alive_ && co_await drain_request();

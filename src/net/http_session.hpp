@@ -8,6 +8,7 @@
 
 #include "core/clock.hpp"
 #include "core/log.hpp"
+#include "net/body_budget.hpp"
 #include "net/exchange.hpp"
 #include "net/http_server.hpp"
 
@@ -87,6 +88,8 @@ private:
     Task<bool> drain_request();
     Task<void> linger();
 
+    Task<Result<std::string>> read_raw_body(std::size_t limit);
+    Task<Result<std::string>> inflated(std::string packed, std::size_t limit);
     bool must_continue() const;
     Task<Result<void>> send_continue();
     Task<Result<void>> read_more_body(std::string& body, std::size_t limit);
@@ -121,6 +124,7 @@ private:
     RequestHead request_;
     Framing framing_;
     std::optional<BodyDecoder> body_;
+    BodyBudget::Share share_;
     bool continued_ = false;
     RouteTable::Match match_;
 

@@ -45,4 +45,17 @@ std::string Sha256::finish() {
     return hex;
 }
 
+Sha256Digest sha256_of(std::string_view bytes) {
+    // Fetched once: EVP_sha256() would look the algorithm up again with every call, under a lock.
+    static EVP_MD* const algorithm = EVP_MD_fetch(nullptr, "SHA256", nullptr);
+    NOVA_CHECK(algorithm != nullptr);
+    Sha256Digest digest{};
+    unsigned size = 0;
+    NOVA_CHECK(
+        EVP_Digest(bytes.data(), bytes.size(), digest.data(), &size, algorithm, nullptr) == 1
+    );
+    NOVA_CHECK(size == digest.size());
+    return digest;
+}
+
 }  // namespace nova::net

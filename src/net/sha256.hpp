@@ -1,6 +1,8 @@
 // SHA-256, fed piece by piece: how hubs and engines name the bytes of a model file.
 #pragma once
 
+#include <array>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -22,5 +24,10 @@ private:
     struct State;
     std::unique_ptr<State> state_;
 };
+
+using Sha256Digest = std::array<std::uint8_t, 32>;
+
+// Of a few bytes, at once: for keys, on the way of every request.
+Sha256Digest sha256_of(std::string_view bytes);
 
 }  // namespace nova::net

@@ -1,4 +1,5 @@
 // Known answers of FIPS 180-4.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "net/sha256.hpp"
@@ -24,6 +25,16 @@ TEST(Sha256, GivesTheKnownAnswersHoweverItIsFed) {
         EXPECT_EQ(
             of(million, step), "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0"
         );
+    }
+}
+
+TEST(Sha256, AtOnceGivesTheSame) {
+    for (const std::string text : {"", "abc", "nova_0123456789ab_00ff"}) {
+        std::string hex;
+        for (const std::uint8_t byte : sha256_of(text)) {
+            hex += fmt::format("{:02x}", byte);
+        }
+        EXPECT_EQ(hex, of(text, 1)) << text;
     }
 }
 

@@ -26,7 +26,7 @@ public:
     // When the peer answers before it took the whole body, the answer can still be read and the
     // connection is not reused (trap 21).
     Task<Result<void>> send(std::string_view head, std::string_view body, std::string_view method);
-    // Skips 1xx. The views are valid until the next call of any member.
+    // Skips 1xx. The views are valid until the next send() or read_head().
     Task<Result<const ResponseHead*>> read_head();
     // The next bytes of the body, empty at its end; the view is valid until the next call.
     Task<Result<std::string_view>> read_body_some();
@@ -93,6 +93,9 @@ public:
     // Closes what is idle towards that endpoint: the instance behind it is going away.
     void forget(const Endpoint& endpoint);
     std::size_t idle() const;
+
+    // For endpoints with tls, from now on; tls outlives the pool.
+    void use_tls(TlsClient& tls) { tls_ = &tls; }
 
 private:
     struct Idle;

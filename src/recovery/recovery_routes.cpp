@@ -279,7 +279,15 @@ Task<void> get_ready(Exchange& exchange, RecoveryParts& parts) {
 
 // ---- POST, DELETE
 
+// contract.md 7: under cloud-only no local image, model or process is fetched or started.
+std::optional<Error> start_refused(const RecoveryParts& parts) {
+    return parts.start_refused ? parts.start_refused() : std::nullopt;
+}
+
 Task<void> post_start(Exchange& exchange, RecoveryParts& parts) {
+    if (auto refused = start_refused(parts)) {
+        co_return co_await refuse(exchange, std::move(*refused));
+    }
     const auto engine = co_await known_engine(exchange, parts);
     if (!engine) {
         co_return co_await refuse(exchange, engine.error());
@@ -298,6 +306,9 @@ Task<void> post_start(Exchange& exchange, RecoveryParts& parts) {
 }
 
 Task<void> post_switch_model(Exchange& exchange, RecoveryParts& parts) {
+    if (auto refused = start_refused(parts)) {
+        co_return co_await refuse(exchange, std::move(*refused));
+    }
     const auto engine = co_await known_engine(exchange, parts);
     if (!engine) {
         co_return co_await refuse(exchange, engine.error());

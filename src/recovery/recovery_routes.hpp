@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -40,6 +41,8 @@ struct RecoveryParts {
     std::string version;
     EventStreamLimits event_limits{};
     lifecycle::BackendControl* embed = nullptr;  // the slot beside backend's; empty: there is none
+    // Why nothing may be started here (mode cloud-only); empty function: everything may.
+    std::function<std::optional<Error>()> start_refused{};
 };
 
 // Registers everything under both bases of contract.md 2. parts must outlive the table.

@@ -317,5 +317,17 @@ TEST_F(RecoveryRoutesTest, AnOperationIsCancelledWhereItRuns) {
     EXPECT_TRUE(backend_.cancelled.empty());
 }
 
+TEST_F(RecoveryRoutesTest, NothingIsStartedWhereTheModeForbidsIt) {
+    parts_.start_refused = [] {
+        return Error{.code = ErrorCode::precondition, .message = "The mode is cloud-only."};
+    };
+    for (const char* path :
+         {"/inference/backend/llamacpp/start", "/inference/backend/llamacpp/switch-model"}) {
+        EXPECT_EQ(call("POST", path, R"({"model": "m"})").status, 409) << path;
+    }
+    EXPECT_TRUE(backend_.wishes.empty());
+    EXPECT_EQ(call("POST", "/inference/backend/stop").status, 202) << "a stop is always possible";
+}
+
 }  // namespace
 }  // namespace nova::recovery

@@ -1,4 +1,4 @@
-"""Runs the official openai npm client, each of its checks as a test of its own."""
+"""Runs the openai npm client and the Vercel AI SDK, each of their checks a test of its own."""
 import json
 import os
 import pathlib
@@ -7,18 +7,24 @@ import subprocess
 
 import pytest
 
-from nova_fixture import engine_dir
+from nova_fixture import Nova, RealLlama, engine_dir
 
 HERE = pathlib.Path(__file__).parent
-CHECKS = ("unary", "stream", "include_usage", "abandoned_stream", "json_schema", "models",
-          "unknown_model", "malformed_body", "embeddings")
+CHECKS = {
+    "openai_node.mjs": ("unary", "stream", "include_usage", "abandoned_stream", "json_schema",
+                        "models", "unknown_model", "malformed_body", "embeddings"),
+    "vercel_node.mjs": ("generate", "stream", "anthropic_generate", "anthropic_stream", "object",
+                        "embed", "unknown_model", "abandoned_stream"),
+}
+TOOL_CHECKS = ("tool", "tool_in_a_stream", "anthropic_tool")
+ALL = [(script, check) for script, checks in CHECKS.items() for check in checks]
 
 
 @pytest.fixture(scope="session")
 def node_folder(tmp_path_factory):
     """A folder with the script and the client, as package-lock.json pins it."""
     folder = tmp_path_factory.mktemp("node")
-    for name in ("package.json", "package-lock.json", "openai_node.mjs"):
+    for name in ("package.json", "package-lock.json", *CHECKS):
         shutil.copy(HERE / name, folder)
     done = subprocess.run(["npm", "ci", "--silent", "--no-audit", "--no-fund"], cwd=folder,
                           env=node_environment(), capture_output=True, text=True, check=False)
@@ -30,31 +36,55 @@ def node_environment():
     return {**os.environ, "PATH": f"{engine_dir('node') / 'bin'}{os.pathsep}{os.environ['PATH']}"}
 
 
+def run(folder, script, nova, *words):
+    """The script's lines by the names of their checks."""
+    done = subprocess.run(["node", script, nova.base_url, nova.model(), *words], cwd=folder,
+                          env=node_environment(), capture_output=True, text=True, timeout=600,
+                          check=False)
+    lines = {line["name"]: line for line in map(json.loads, done.stdout.splitlines())}
+    assert lines, f"the script printed nothing:\n{done.stderr}"
+    return lines
+
+
 @pytest.fixture(scope="session")
 def results(node_folder, request):
-    """Runs the script once for each backend, when the first of its checks is asked for."""
+    """Runs a script once for each backend, when the first of its checks is asked for."""
     ran = {}
 
-    def of(backend):
-        if backend not in ran:
-            nova = request.getfixturevalue(backend)
-            done = subprocess.run(["node", "openai_node.mjs", nova.base_url, nova.model()],
-                                  cwd=node_folder, env=node_environment(), capture_output=True,
-                                  text=True, timeout=600, check=False)
-            lines = [json.loads(line) for line in done.stdout.splitlines()]
-            ran[backend] = {line["name"]: line for line in lines}
-            assert ran[backend], f"the script printed nothing:\n{done.stderr}"
-        return ran[backend]
+    def of(script, backend):
+        if (script, backend) not in ran:
+            ran[script, backend] = run(node_folder, script, request.getfixturevalue(backend))
+        return ran[script, backend]
 
     return of
 
 
+@pytest.fixture(scope="session")
+def tool_results(node_folder, tmp_path_factory):
+    """On a llama.cpp whose chat template knows tools, so that a call can be forced."""
+    folder = tmp_path_factory.mktemp("node_tools") / "data"
+    with RealLlama("--jinja", "--chat-template-file", HERE / "tools_template.jinja") as engine, \
+            Nova(folder) as nova:
+        nova.start("custom", "--url", f"http://127.0.0.1:{engine.port}/v1")
+        return run(node_folder, "vercel_node.mjs", nova, "tools")
+
+
 @pytest.mark.parametrize("backend", ["llama", "ollama"])
-@pytest.mark.parametrize("check", CHECKS)
-def test_node(results, backend, check):
-    result = results(backend)[check]
+@pytest.mark.parametrize("script, check", ALL)
+def test_node(results, script, backend, check):
+    result = results(script, backend)[check]
     assert result["passed"], result["why"]
 
 
-def test_every_check_of_the_script_is_listed(results):
-    assert set(results("llama")) == set(CHECKS)
+@pytest.mark.parametrize("check", TOOL_CHECKS)
+def test_tools(tool_results, check):
+    assert tool_results[check]["passed"], tool_results[check]["why"]
+
+
+@pytest.mark.parametrize("script", CHECKS)
+def test_every_check_of_the_script_is_listed(results, script):
+    assert set(results(script, "llama")) == set(CHECKS[script])
+
+
+def test_every_tool_check_is_listed(tool_results):
+    assert set(tool_results) == set(TOOL_CHECKS)

@@ -25,6 +25,20 @@ REQUESTS = {
     "get_gpu_stats": ({}, None, {200}),
     "get_inference_hardware": ({}, None, {200, 404}),
     "get_inference_gpu_stats": ({}, None, {200}),
+    "list_requests": ({}, None, {200}),
+    "list_keys": ({}, None, {200}),
+    "create_key": ({}, {"name": "", "models": ["m"]}, {422}),
+    "revoke_key": ({"id": "no-such-key"}, None, {404}),
+    "get_usage": ({}, None, {200}),
+    "get_mode": ({}, None, {200}),
+    "set_mode": ({}, {"mode": "elsewhere"}, {422}),
+    "get_settings": ({}, None, {200}),
+    "change_settings": ({}, {"drain_s": -1}, {422}),
+    "list_providers": ({}, None, {200}),
+    "get_provider": ({"id": "nobody"}, None, {404}),
+    "put_provider": ({"id": "nobody"}, {"order": "first"}, {400}),
+    "delete_provider": ({"id": "nobody"}, None, {404}),
+    "test_provider": ({"id": "nobody"}, None, {404}),
     "get_live": ({}, None, {200}),
     "get_ready": ({}, None, {200, 503}),
 }
@@ -50,7 +64,7 @@ def test_answers_as_documented(api, name, base):
 @pytest.mark.parametrize("base", BASES)
 def test_nothing_is_told_without_the_secret(api, method, path, name, base):
     before = api.call("get_backend")[1]["generation"]
-    body = {} if method == "POST" else None
+    body = {} if method in ("POST", "PUT", "PATCH") else None
     for headers in ({}, {"Cookie": "session=1"}, {"Authorization": "Basic eDp5"}):
         status, answered, raw = api.raw(method, path.format(**PARAMETERS), body, secret=False,
                                         base=base, headers=headers)

@@ -1,0 +1,164 @@
+// What the first events of each dialect look like.
+#include "gateway/first_content.hpp"
+
+#include <algorithm>
+#include <initializer_list>
+
+#include "gateway/json_scan.hpp"
+
+namespace nova::gateway {
+namespace {
+
+using dialect::Dialect;
+
+bool contains(std::string_view text, std::string_view what) {
+    return text.find(what) != std::string_view::npos;
+}
+
+bool any_value(std::string_view event, std::initializer_list<std::string_view> names) {
+    return std::ranges::any_of(names, [event](auto name) { return has_value(event, name); });
+}
+
+bool any_text(std::string_view event, std::initializer_list<std::string_view> texts) {
+    return std::ranges::any_of(texts, [event](auto text) { return contains(event, text); });
+}
+
+bool is_done(std::string_view event) {
+    return event.starts_with("data: [DONE]") || event.starts_with("data:[DONE]");
+}
+
+EventKind of_openai(std::string_view event) {
+    if (any_value(
+            event, {R"("content")", R"("reasoning_content")", R"("reasoning")", R"("tool_calls")",
+                    R"("refusal")", R"("function_call")", R"("audio")", R"("finish_reason")"}
+        ) ||
+        is_done(event)) {
+        return EventKind::content;
+    }
+    return EventKind::neutral;
+}
+
+EventKind of_text(std::string_view event) {
+    return any_value(event, {R"("text")", R"("finish_reason")"}) || is_done(event)
+               ? EventKind::content
+               : EventKind::neutral;
+}
+
+EventKind of_responses(std::string_view event) {
+    if (contains(event, "response.failed")) {
+        return EventKind::error;
+    }
+    return !contains(event, "{") ||
+                   any_text(event, {"response.created", "response.in_progress", "response.queued"})
+               ? EventKind::neutral
+               : EventKind::content;
+}
+
+EventKind of_anthropic(std::string_view event) {
+    return any_text(
+               event, {"content_block_delta", "\"tool_use\"", "\"redacted_thinking\"",
+                       "message_delta", "message_stop"}
+           )
+               ? EventKind::content
+               : EventKind::neutral;
+}
+
+EventKind of_ollama(std::string_view event) {
+    return any_value(
+               event,
+               {R"("content")", R"("response")", R"("thinking")", R"("tool_calls")", R"("done")"}
+           )
+               ? EventKind::content
+               : EventKind::neutral;
+}
+
+}  // namespace
+
+Framing framing_of(Dialect dialect) {
+    return dialect == Dialect::ollama || dialect == Dialect::ollama_generate ? Framing::lines
+                                                                             : Framing::events;
+}
+
+std::size_t first_event(std::string_view bytes, Framing framing) {
+    if (framing == Framing::lines) {
+        const std::size_t end = bytes.find('\n');
+        return end == std::string_view::npos ? 0 : end + 1;
+    }
+    // A line end that is followed by another one.
+    for (std::size_t at = bytes.find_first_of("\r\n"); at < bytes.size();
+         at = bytes.find_first_of("\r\n", at)) {
+        at += bytes.substr(at, 2) == "\r\n" ? 2 : 1;
+        if (at < bytes.size() && (bytes[at] == '\n' || bytes[at] == '\r')) {
+            return at + (bytes.substr(at, 2) == "\r\n" ? 2 : 1);
+        }
+    }
+    return 0;
+}
+
+EventKind kind_of_event(Dialect dialect, Operation operation, std::string_view event) {
+    // Nobody sends both content and a true "error" (trap 64); OpenRouter sends an empty delta
+    // beside it.
+    if (event.starts_with("event: error") || has_value(event, R"("error")")) {
+        return EventKind::error;
+    }
+    if (operation == Operation::responses) {
+        return of_responses(event);
+    }
+    switch (dialect) {
+    case Dialect::openai:
+        return of_openai(event);
+    case Dialect::openai_text:
+        return of_text(event);
+    case Dialect::anthropic:
+        return of_anthropic(event);
+    case Dialect::ollama:
+    case Dialect::ollama_generate:
+        return of_ollama(event);
+    case Dialect::nova:
+        break;
+    }
+    return EventKind::content;
+}
+
+FirstContent::FirstContent(Dialect dialect, Operation operation)
+    : dialect_{dialect}, operation_{operation}, framing_{framing_of(dialect)} {}
+
+FirstContent::Verdict FirstContent::take(std::string_view piece) {
+    if (held_.empty()) {
+        bytes_ = piece;
+    } else {
+        held_.append(piece);
+        bytes_ = held_;
+    }
+    while (const std::size_t size = first_event(bytes_.substr(seen_), framing_)) {
+        const std::string_view event = bytes_.substr(seen_, size);
+        seen_ += size;
+        switch (kind_of_event(dialect_, operation_, event)) {
+        case EventKind::content:
+            return Verdict::commit;
+        case EventKind::error: {
+            const std::size_t begin = event.find('{');
+            const std::size_t end = event.rfind('}');
+            error_ = begin < end && end != std::string_view::npos
+                         ? event.substr(begin, end + 1 - begin)
+                         : event;
+            return Verdict::failed;
+        }
+        case EventKind::neutral:
+            break;
+        }
+        if (++events_ >= kEvents) {
+            return Verdict::commit;
+        }
+    }
+    if (bytes_.size() >= kBytes) {
+        return Verdict::commit;
+    }
+    if (held_.empty()) {
+        held_.assign(piece);
+        bytes_ = held_;
+    }
+    return Verdict::hold;
+}
+
+}  // namespace nova::gateway

@@ -1,0 +1,104 @@
+// Which first events begin an answer, in each dialect, however they are cut.
+#include <gtest/gtest.h>
+
+#include "gateway/first_content.hpp"
+
+namespace nova::gateway {
+namespace {
+
+using dialect::Dialect;
+
+constexpr std::string_view kRole =
+    "data: {\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"\"},"
+    "\"finish_reason\":null}]}\n\n";
+constexpr std::string_view kHello =
+    "data: {\"choices\":[{\"delta\":{\"content\":\"H\"},\"finish_reason\":null}]}\n\n";
+
+TEST(KindOfEvent, TellsContentFromPreludeAndError) {
+    struct Row {
+        Dialect dialect;
+        std::string_view event;
+        EventKind kind;
+    };
+
+    const Row rows[] = {
+        {Dialect::openai, kRole, EventKind::neutral},
+        {Dialect::openai, kHello, EventKind::content},
+        {Dialect::openai, ": ping\n\n", EventKind::neutral},
+        {Dialect::openai, "data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0}]}}]}\n\n",
+         EventKind::content},
+        {Dialect::openai, "data: {\"choices\":[{\"delta\":{\"reasoning\": \"h\"}}]}\n\n",
+         EventKind::content},
+        {Dialect::openai, "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n",
+         EventKind::content},
+        {Dialect::openai, "data: [DONE]\n\n", EventKind::content},
+        {Dialect::openai, "data: {\"error\":{\"message\":\"no\"}}\n\n", EventKind::error},
+        {Dialect::openai, "data: {\"error\":null,\"choices\":[]}\n\n", EventKind::neutral},
+        {Dialect::openai, "data: {\"choices\":[{\"delta\":{\"content\":\"\\\"error\\\":{\"}}]}\n\n",
+         EventKind::content},
+        {Dialect::openai_text, "data: {\"choices\":[{\"text\":\"H\"}]}\n\n", EventKind::content},
+        {Dialect::anthropic, "event: message_start\ndata: {\"type\":\"message_start\"}\n\n",
+         EventKind::neutral},
+        {Dialect::anthropic, "event: ping\ndata: {\"type\":\"ping\"}\n\n", EventKind::neutral},
+        {Dialect::anthropic,
+         "event: content_block_start\ndata: {\"content_block\":{\"type\":\"text\",\"text\":\"\"}}"
+         "\n\n",
+         EventKind::neutral},
+        {Dialect::anthropic,
+         "event: content_block_start\ndata: {\"content_block\":{\"type\":\"tool_use\"}}\n\n",
+         EventKind::content},
+        {Dialect::anthropic, "event: error\ndata: {\"type\":\"error\",\"error\":{}}\n\n",
+         EventKind::error},
+        {Dialect::ollama, "{\"message\":{\"content\":\"\"},\"done\":false}\n", EventKind::neutral},
+        {Dialect::ollama, "{\"message\":{\"content\":\"H\"},\"done\":false}\n", EventKind::content},
+        {Dialect::ollama, "{\"error\":\"gone\"}\n", EventKind::error},
+        {Dialect::ollama_generate, "{\"response\":\"\",\"done\":true}\n", EventKind::content},
+    };
+    for (const Row& row : rows) {
+        EXPECT_EQ(kind_of_event(row.dialect, Operation::chat, row.event), row.kind) << row.event;
+    }
+}
+
+TEST(FirstContent, HoldsBackUntilContentHoweverTheBytesAreCut) {
+    const std::string all = std::string{": hi\n\n"} + std::string{kRole} + std::string{kHello};
+    for (std::size_t size = 1; size < all.size(); ++size) {
+        FirstContent first{Dialect::openai, Operation::chat};
+        auto verdict = FirstContent::Verdict::hold;
+        std::size_t fed = 0;
+        while (verdict == FirstContent::Verdict::hold && fed < all.size()) {
+            const std::string_view piece = std::string_view{all}.substr(fed, size);
+            fed += piece.size();
+            verdict = first.take(piece);
+        }
+        EXPECT_EQ(verdict, FirstContent::Verdict::commit) << size;
+        EXPECT_EQ(first.bytes(), std::string_view{all}.substr(0, fed)) << size;
+        EXPECT_GT(fed, all.size() - kHello.size()) << size;
+    }
+}
+
+TEST(FirstContent, FindsTheErrorBehindTheRole) {
+    FirstContent first{Dialect::openai, Operation::chat};
+    EXPECT_EQ(first.take(kRole), FirstContent::Verdict::hold);
+    EXPECT_EQ(
+        first.take("data: {\"error\":{\"message\":\"overloaded\"}}\r\n\r\n"),
+        FirstContent::Verdict::failed
+    );
+    EXPECT_EQ(first.error(), "{\"error\":{\"message\":\"overloaded\"}}");
+}
+
+TEST(FirstContent, LetsGoOfWhatIsTooMuchToHold) {
+    FirstContent many{Dialect::openai, Operation::chat};
+    for (int i = 1; i < FirstContent::kEvents; ++i) {
+        EXPECT_EQ(many.take(": ping\n\n"), FirstContent::Verdict::hold);
+    }
+    EXPECT_EQ(many.take(": ping\n\n"), FirstContent::Verdict::commit);
+
+    FirstContent large{Dialect::openai, Operation::chat};
+    EXPECT_EQ(
+        large.take("data: {" + std::string(FirstContent::kBytes, ' ')),
+        FirstContent::Verdict::commit
+    );
+}
+
+}  // namespace
+}  // namespace nova::gateway

@@ -1,0 +1,26 @@
+// Looks for members in JSON text without parsing it, for the hot path.
+//
+// Sound because a quote inside a JSON string is always escaped: the bytes `"content":` can only be
+// a member's name. At which depth it stands is not known; callers choose names for which that does
+// not matter.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace nova::gateway {
+
+// Where the value of the first member of that name begins, at or behind `from`; npos when there is
+// none. quoted_name: with its quotes, "\"usage\"".
+std::size_t find_value(std::string_view text, std::string_view quoted_name, std::size_t from = 0);
+
+// A member of that name whose value says something: a string, array or object that is not empty, a
+// number, true. Not null, false, "" or [].
+bool has_value(std::string_view text, std::string_view quoted_name);
+
+// The last member of that name that is a number without sign and fraction.
+std::optional<std::uint64_t> last_number(std::string_view text, std::string_view quoted_name);
+
+}  // namespace nova::gateway

@@ -1,0 +1,467 @@
+// One request through the gateway: dialects, names, ids, usage, keys and fallback, as a client sees
+// them.
+#include <map>
+#include <string>
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "gateway/gatekeeper.hpp"
+#include "gateway/gateway_fixture.hpp"
+
+namespace nova::gateway {
+namespace {
+
+using namespace std::chrono_literals;
+using dialect::Dialect;
+using nlohmann::json;
+
+// Engines keep what they were asked and answer what they are told to.
+class Relay : public testing::GatewayFixture {
+protected:
+    explicit Relay(GatewayPolicy policy = {}, Gatekeeper* gatekeeper = nullptr)
+        : GatewayFixture{policy, gatekeeper} {
+        answer_ = [this](net::Exchange& exchange) -> Task<void> {
+            target_ = exchange.request().target;
+            request_id_ = exchange.request().headers.find("X-Request-Id");
+            asked_ = (co_await exchange.read_body(1U << 20U)).value_or("");
+            const auto found = says_.find(std::string{exchange.parameter("number")});
+            const auto& [type, body] = found == says_.end() ? json_ : found->second;
+            (void)co_await exchange.respond(200, type, body);
+        };
+    }
+
+    void says(int number, std::string type, std::string body) {
+        says_[std::to_string(number)] = {std::move(type), std::move(body)};
+    }
+
+    net::FetchRequest post(std::string target, std::string body) const {
+        net::FetchRequest request = chat();
+        request.target = std::move(target);
+        request.body = std::move(body);
+        return request;
+    }
+
+    RoutingTable only(std::shared_ptr<const Upstream> upstream) const {
+        RoutingTable table = known();
+        table.clouds.push_back(std::move(upstream));
+        return table;
+    }
+
+    std::shared_ptr<Upstream> ollama(int number) const {
+        auto upstream = std::make_shared<Upstream>(*serving(number).local);
+        upstream->provider = "ollama";
+        upstream->speaks = Dialect::ollama;
+        upstream->base_path = fmt::format("/{}", number);
+        return upstream;
+    }
+
+    RoutingTable on_ollama(int number) const {
+        RoutingTable table = known();
+        table.local = ollama(number);
+        return table;
+    }
+
+    const testing::Heard& last() const { return heard_.all.back(); }
+
+    std::pair<std::string, std::string> json_{"application/json", R"({"model":"m","n":1.0})"};
+    std::map<std::string, std::pair<std::string, std::string>> says_;
+    std::string target_;
+    std::string request_id_;
+    std::string asked_;
+};
+
+constexpr std::string_view kOllamaWhole =
+    R"({"model":"m","created_at":"2026-01-01T00:00:00Z","message":{"role":"assistant",)"
+    R"("content":"Hello"},"done":true,"done_reason":"stop","prompt_eval_count":3,"eval_count":2})";
+
+TEST_F(Relay, GivesTheClientItsOwnNameOfAModelThatIsCalledOtherwise) {
+    auto other = cloud(1);
+    other->models = {};
+    other->default_model = "theirs";
+    other->options.include_usage = true;
+    says(1, "application/json", R"({"model" : "theirs-2024", "n":1.0})");
+    install(only(other));
+    run([&]() -> Task<void> {
+        const auto answer =
+            co_await ask(post("/v1/chat/completions", R"({"model":"m","big":1e400})"));
+        EXPECT_EQ(answer.body, R"({"model" : "m", "n":1.0})");
+        EXPECT_EQ(asked_, R"({"model":"theirs","big":1e400})") << "every other byte as it came";
+        EXPECT_EQ(answer.header("x-nova-model"), "theirs");
+        EXPECT_EQ(answer.header("x-nova-provider"), "c1");
+    });
+    EXPECT_EQ(last().model, "m");
+    EXPECT_EQ(last().upstream_model, "theirs");
+
+    says(
+        1, "text/event-stream",
+        "data: {\"model\":\"theirs\",\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n"
+        "data: {\"model\":\"theirs\",\"choices\":[{\"finish_reason\":\"stop\"}]}\n\n"
+        "data: {\"choices\":[],\"usage\":{\"completion_tokens\":7}}\n\ndata: [DONE]\n\n"
+    );
+    run([&]() -> Task<void> {
+        const auto answer =
+            co_await ask(post("/v1/chat/completions", R"({"model":"m","stream":true})"));
+        EXPECT_EQ(
+            answer.body, "data: {\"model\":\"m\",\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n"
+                         "data: {\"model\":\"m\",\"choices\":[{\"finish_reason\":\"stop\"}]}\n\n"
+                         "data: [DONE]\n\n"
+        );
+        EXPECT_NE(asked_.find(R"("stream_options":{"include_usage":true})"), std::string::npos);
+    });
+    EXPECT_EQ(last().usage.completion, 7U);
+}
+
+TEST_F(Relay, KeepsEveryByteOfUsageThatTheClientAskedFor) {
+    const std::string events = testing::event_of("a") +
+                               "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":4,"
+                               "\"completion_tokens\":7}}\n\ndata: [DONE]\n\n";
+    says(1, "text/event-stream", events);
+    install(serving(1));
+    run([&]() -> Task<void> {
+        const std::string body =
+            R"({"model":"m","stream":true,"stream_options":{"include_usage":true}})";
+        const auto answer = co_await ask(post("/v1/chat/completions", body));
+        EXPECT_EQ(answer.body, events);
+        EXPECT_EQ(asked_, body);
+    });
+    EXPECT_EQ(last().usage.prompt, 4U);
+    EXPECT_EQ(last().usage.completion, 7U);
+    EXPECT_FALSE(last().usage_counted);
+}
+
+TEST_F(Relay, TakesOverARequestIdThatIsSafeAndMakesOneElse) {
+    install(serving(1));
+    run([&]() -> Task<void> {
+        auto request = chat();
+        request.headers.emplace_back("X-Request-Id", "mine-1.2_3");
+        EXPECT_EQ((co_await ask(std::move(request))).header("x-request-id"), "mine-1.2_3");
+        EXPECT_EQ(request_id_, "mine-1.2_3");
+        request = chat();
+        request.headers.emplace_back("X-Request-Id", "<script>");
+        const auto made = co_await ask(std::move(request));
+        EXPECT_TRUE(made.header("x-request-id").starts_with("req-"));
+        EXPECT_EQ(made.header("x-request-id"), request_id_);
+        const auto refused = co_await ask(post("/v1/chat/completions", "{"));
+        EXPECT_EQ(refused.status, 400);
+        EXPECT_TRUE(refused.header("x-request-id").starts_with("req-"));
+    });
+    EXPECT_EQ(last().end, RequestEnd::refused);
+    EXPECT_EQ(last().status, 400);
+}
+
+TEST_F(Relay, AHostileModelNameGetsIntoNoHeader) {
+    RoutingTable table = serving(1);
+    auto any = std::make_shared<Upstream>(*table.local);
+    any->models_known = false;
+    table.local = std::move(any);
+    install(std::move(table));
+    run([&]() -> Task<void> {
+        const auto answer =
+            co_await ask(post("/v1/chat/completions", R"({"model":"a\r\nX-Evil: 1"})"));
+        EXPECT_EQ(answer.status, 200);
+        EXPECT_EQ(answer.header("x-evil"), "");
+        EXPECT_EQ(answer.header("x-nova-model"), "");
+    });
+}
+
+TEST_F(Relay, AnErrorInAWhole200IsNoAnswer) {
+    says(1, "application/json", R"( {"error":{"message":"planned","code":"planned"}})");
+    says(2, "application/json", R"({"model":"m"})");
+    RoutingTable table = serving(1);
+    install(table);
+    run([&]() -> Task<void> {
+        const auto alone = co_await ask(chat());
+        EXPECT_EQ(alone.status, 502);
+        EXPECT_NE(alone.body.find("planned"), std::string::npos);
+        table.clouds.push_back(cloud(2));
+        install(table);
+        const auto answer = co_await ask(chat());
+        EXPECT_EQ(answer.status, 200);
+        EXPECT_EQ(answer.header("x-nova-route"), "local(planned) -> c2");
+    });
+}
+
+TEST_F(Relay, WhenAllFailTheErrorNamesEach) {
+    RoutingTable table = known();
+    answer_ = [](net::Exchange& exchange) -> Task<void> {
+        const bool first = exchange.parameter("number") == "1";
+        (void)co_await exchange.respond(first ? 500 : 401, "application/json", R"({"error":"x"})");
+    };
+    table.clouds = {cloud(1), cloud(2)};
+    install(std::move(table));
+    run([&]() -> Task<void> {
+        const auto answer = co_await ask(chat());
+        EXPECT_EQ(answer.status, 502);
+        const json body = json::parse(answer.body);
+        EXPECT_EQ(body["error"]["code"], "all_providers_failed");
+        EXPECT_EQ(
+            body["attempts"], json::parse(R"([{"provider":"c1","code":"upstream_failed"},)"
+                                          R"({"provider":"c2","code":"upstream_auth_error"}])")
+        );
+        EXPECT_EQ(answer.header("x-nova-route"), "c1(upstream_failed) -> c2(upstream_auth_error)");
+    });
+    EXPECT_EQ(last().end, RequestEnd::failed);
+}
+
+TEST_F(Relay, ARefusedKeySidelinesAProviderForEverybody) {
+    int asked = 0;
+    answer_ = [&asked](net::Exchange& exchange) -> Task<void> {
+        ++asked;
+        (void)co_await exchange.respond(401, "application/json", "{}");
+    };
+    install(only(cloud(1)));
+    run([&]() -> Task<void> {
+        EXPECT_EQ((co_await ask(chat())).status, 502);
+        const auto second = co_await ask(chat());
+        EXPECT_EQ(second.status, 503);
+        EXPECT_NE(second.body.find("credentials"), std::string::npos) << second.body;
+        EXPECT_NE(second.header("retry-after"), "");
+    });
+    EXPECT_EQ(asked, 1);
+    EXPECT_EQ(breakers_.of("cloud/c1").under_way(), 0);
+}
+
+TEST_F(Relay, UnderLocalOnlyNoCloudIsDialled) {
+    RoutingTable table = known();
+    table.strategy = Strategy::local_only;
+    table.clouds = {cloud(1)};
+    install(std::move(table));
+    run([&]() -> Task<void> { EXPECT_GE((co_await ask(chat())).status, 400); });
+    EXPECT_EQ(asked_, "");
+}
+
+TEST_F(Relay, OpenAisClientsTalkToOllamaNatively) {
+    says(1, "application/json", std::string{kOllamaWhole});
+    install(on_ollama(1));
+    run([&]() -> Task<void> {
+        const auto answer = co_await ask(post(
+            "/v1/chat/completions",
+            R"({"model":"m","messages":[{"role":"user","content":"hi"}],"max_tokens":5})"
+        ));
+        EXPECT_EQ(answer.status, 200) << answer.body;
+        const json body = json::parse(answer.body);
+        EXPECT_EQ(body["choices"][0]["message"]["content"], "Hello");
+        EXPECT_EQ(body["model"], "m");
+        EXPECT_EQ(body["usage"]["total_tokens"], 5);
+        EXPECT_EQ(target_, "/1/api/chat");
+        const json sent = json::parse(asked_);
+        EXPECT_EQ(sent["stream"], false);
+        EXPECT_EQ(sent["options"]["num_predict"], 5);
+    });
+    EXPECT_EQ(last().usage.prompt, 3U);
+}
+
+TEST_F(Relay, OllamasClientsTalkToAnybody) {
+    says(
+        1, "text/event-stream",
+        testing::event_of("Hello") +
+            "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n"
+            "data: [DONE]\n\n"
+    );
+    install(serving(1));
+    run([&]() -> Task<void> {
+        const auto answer = co_await ask(
+            post("/api/chat", R"({"model":"m","messages":[{"role":"user","content":"hi"}]})")
+        );
+        EXPECT_EQ(answer.header("content-type"), "application/x-ndjson");
+        EXPECT_NE(answer.body.find("\"content\":\"Hello\""), std::string::npos) << answer.body;
+        EXPECT_NE(answer.body.find("\"done\":true"), std::string::npos) << answer.body;
+        EXPECT_EQ(json::parse(asked_)["stream"], true) << "Ollama streams unless told not to";
+        const auto unknown = co_await ask(post("/api/chat", R"({"model":"other"})"));
+        EXPECT_EQ(unknown.status, 404);
+        EXPECT_TRUE(json::parse(unknown.body)["error"].is_string()) << unknown.body;
+    });
+}
+
+TEST_F(Relay, OllamasOwnClientsGetItsBytesUntouched) {
+    const std::string lines =
+        "{\"model\":\"m\",\"message\":{\"content\":\"Hello\"},\"done\":false}\n" +
+        std::string{kOllamaWhole} + "\n";
+    says(1, "application/x-ndjson", lines);
+    install(on_ollama(1));
+    run([&]() -> Task<void> {
+        const std::string body = R"({ "model":"m","messages":[],"keep_alive":"1m" })";
+        const auto answer = co_await ask(post("/api/chat", body));
+        EXPECT_EQ(answer.body, lines);
+        EXPECT_EQ(asked_, body);
+    });
+    EXPECT_EQ(last().usage.completion, 2U);
+}
+
+TEST_F(Relay, AnthropicsClientsTalkToAnybody) {
+    says(
+        1, "text/event-stream",
+        testing::event_of("Hello") +
+            "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n"
+            "data: [DONE]\n\n"
+    );
+    install(serving(1));
+    run([&]() -> Task<void> {
+        const auto answer = co_await ask(post(
+            "/v1/messages", R"({"model":"m","max_tokens":5,"stream":true,"messages":[)"
+                            R"({"role":"user","content":"hi"}]})"
+        ));
+        EXPECT_EQ(answer.header("content-type"), "text/event-stream");
+        EXPECT_NE(answer.body.find("event: content_block_delta"), std::string::npos);
+        EXPECT_NE(answer.body.find("event: message_stop"), std::string::npos) << answer.body;
+        EXPECT_EQ(target_, "/1/v1/chat/completions");
+        const auto unknown = co_await ask(post("/v1/messages", R"({"model":"other"})"));
+        EXPECT_EQ(unknown.status, 404);
+        EXPECT_EQ(json::parse(unknown.body)["type"], "error") << unknown.body;
+    });
+}
+
+TEST_F(Relay, EmbeddingsAreTranslatedToo) {
+    says(1, "application/json", R"({"model":"m","embeddings":[[1.0,2.0]],"prompt_eval_count":4})");
+    install(on_ollama(1));
+    run([&]() -> Task<void> {
+        const auto answer = co_await ask(post("/v1/embeddings", R"({"model":"m","input":"x"})"));
+        EXPECT_EQ(answer.status, 200) << answer.body;
+        EXPECT_EQ(json::parse(answer.body)["data"][0]["embedding"], json::parse("[1.0,2.0]"));
+        EXPECT_EQ(target_, "/1/api/embed");
+    });
+    EXPECT_EQ(last().usage.prompt, 4U);
+}
+
+TEST_F(Relay, ResponsesGoOnlyWhereTheyAreUnderstood) {
+    says(1, "application/json", R"({"object":"response"})");
+    install(serving(1));
+    run([&]() -> Task<void> {
+        const auto answer = co_await ask(post("/v1/responses", R"({"model":"m","input":"x"})"));
+        EXPECT_EQ(answer.body, R"({"object":"response"})");
+        EXPECT_EQ(target_, "/1/v1/responses");
+        install(on_ollama(1));
+        const auto refused = co_await ask(post("/v1/responses", R"({"model":"m","input":"x"})"));
+        EXPECT_EQ(refused.status, 501);
+        EXPECT_NE(refused.body.find("ollama has nothing like /v1/responses"), std::string::npos)
+            << refused.body;
+    });
+}
+
+TEST_F(Relay, TheFirstNovasClientsMayLeaveTheModelToUs) {
+    says(1, "application/json", std::string{kOllamaWhole});
+    install(on_ollama(1));
+    run([&]() -> Task<void> {
+        const auto answer = co_await ask(
+            post("/complete", R"({"model":null,"messages":[{"role":"user","content":"hi"}]})")
+        );
+        EXPECT_EQ(answer.status, 200) << answer.body;
+        EXPECT_EQ(json::parse(answer.body)["content"], "Hello");
+        EXPECT_EQ(json::parse(asked_)["model"], "m");
+    });
+}
+
+class Beating : public Relay {
+protected:
+    Beating() : Relay{beating()} {}
+
+    static GatewayPolicy beating() {
+        GatewayPolicy policy;
+        policy.heartbeat = 20ms;
+        return policy;
+    }
+};
+
+TEST_F(Beating, FillsASilenceBetweenEventsAndNeverInsideOne) {
+    bool pinged = false;
+    answer_ = [&](net::Exchange& exchange) -> Task<void> {
+        (void)co_await exchange.read_body(1U << 20U);
+        const std::vector<net::HeaderView> headers{{"Content-Type", "text/event-stream"}};
+        exchange.begin(200, headers, std::nullopt);
+        (void)co_await exchange.write(testing::event_of("a"));
+        EXPECT_TRUE(co_await until([&] { return pinged; }));
+        (void)co_await exchange.write("data: [DO");
+        co_await clock_.sleep_for(100ms);
+        (void)co_await exchange.write("NE]\n\n");
+        (void)co_await exchange.end();
+    };
+    install(serving(1));
+    run([&]() -> Task<void> {
+        auto connection = co_await net::dial(gateway_, clock_, Deadline::in(clock_, 5s));
+        (*connection)->expire_at(clock_.now() + testing::kPatience);
+        const std::string body = R"({"model":"m","stream":true})";
+        const std::string request = fmt::format(
+            "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+            "Content-Length: {}\r\n\r\n{}",
+            body.size(), body
+        );
+        EXPECT_TRUE(co_await (*connection)->write(request));
+        std::string text;
+        char buffer[4096];
+        for (;;) {
+            const auto got = co_await (*connection)->read_some(buffer);
+            if (!got || *got == 0) {
+                break;
+            }
+            text.append(buffer, *got);
+            pinged = pinged || text.find(": ping\n\n") != std::string::npos;
+        }
+        // Two chunks behind each other: nothing came between the halves of the event.
+        EXPECT_NE(text.find("data: [DO\r\n5\r\nNE]\n\n"), std::string::npos) << text;
+    });
+    EXPECT_TRUE(pinged);
+}
+
+// Lets in who says the word, and counts.
+class Doorman final : public Gatekeeper {
+public:
+    Result<std::shared_ptr<const Access>>
+    admit(const net::RequestHead& head, const net::Peer& /*peer*/) override {
+        if (head.headers.find("Authorization") != "Bearer word") {
+            return fail(ErrorCode::unauthorized, "No.");
+        }
+        return access;
+    }
+
+    Result<void> enter(const Access& /*access*/) override {
+        if (entered == limit) {
+            return fail(Error{
+                .code = ErrorCode::rate_limited,
+                .message = "Too many.",
+                .retry_after = std::chrono::seconds{9},
+            });
+        }
+        ++entered;
+        return {};
+    }
+
+    void spend(const Access& /*access*/, std::uint64_t tokens) override { spent += tokens; }
+
+    std::shared_ptr<Access> access = std::make_shared<Access>();
+    int limit = 1;
+    int entered = 0;
+    std::uint64_t spent = 0;
+};
+
+class Guarded : public Relay {
+protected:
+    Guarded() : Relay{{}, &doorman_} {}
+
+    net::FetchRequest with_word() const {
+        net::FetchRequest request = chat();
+        request.headers.emplace_back("Authorization", "Bearer word");
+        return request;
+    }
+
+    Doorman doorman_;
+};
+
+TEST_F(Guarded, AsksTheGatekeeperBeforeTheBodyAndTellsItWhatWasSpent) {
+    says(1, "application/json", R"({"usage":{"prompt_tokens":5,"completion_tokens":6}})");
+    install(serving(1));
+    run([&]() -> Task<void> {
+        const auto stranger = co_await ask(chat());
+        EXPECT_EQ(stranger.status, 401);
+        EXPECT_EQ(asked_, "");
+        EXPECT_EQ((co_await ask(with_word())).status, 200);
+        const auto limited = co_await ask(with_word());
+        EXPECT_EQ(limited.status, 429);
+        EXPECT_EQ(limited.header("retry-after"), "9");
+    });
+    EXPECT_EQ(doorman_.spent, 11U);
+    EXPECT_EQ(last().end, RequestEnd::refused);
+}
+
+}  // namespace
+}  // namespace nova::gateway

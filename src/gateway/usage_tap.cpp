@@ -1,0 +1,216 @@
+// The last kilobytes of an answer and the words for usage in each dialect.
+#include "gateway/usage_tap.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "gateway/json_scan.hpp"
+
+namespace nova::gateway {
+namespace {
+
+using dialect::Dialect;
+using dialect::Usage;
+
+// Usage is among the last few hundred bytes of every answer known; what follows it is short.
+constexpr std::size_t kTail = 2048;
+// Behind the name: the object and its details.
+constexpr std::size_t kUsageBytes = 1024;
+constexpr std::size_t kNone = std::string_view::npos;
+
+// From the first or the last object of that name on; empty when there is none.
+std::string_view object_in(std::string_view text, std::string_view quoted_name, bool first) {
+    std::string_view found;
+    for (std::size_t at = find_value(text, quoted_name); at != kNone;
+         at = find_value(text, quoted_name, at)) {
+        if (text[at] == '{') {
+            found = text.substr(at, kUsageBytes);
+            if (first) {
+                break;
+            }
+        }
+    }
+    return found;
+}
+
+std::string_view last_object(std::string_view text, std::string_view quoted_name) {
+    return object_in(text, quoted_name, false);
+}
+
+Usage openai_usage(std::string_view text) {
+    if (const auto object = last_object(text, R"("usage")"); !object.empty()) {
+        // Responses call them input and output.
+        const auto first = [object](std::string_view one, std::string_view other) {
+            const auto value = last_number(object, one);
+            return value ? value : last_number(object, other);
+        };
+        return Usage{
+            .prompt = first(R"("prompt_tokens")", R"("input_tokens")"),
+            .completion = first(R"("completion_tokens")", R"("output_tokens")"),
+            .cached = last_number(object, R"("cached_tokens")"),
+            .cache_write = {},
+            .reasoning = last_number(object, R"("reasoning_tokens")"),
+        };
+    }
+    // llama.cpp says so in its last chunk, asked or not.
+    const auto timings = last_object(text, R"("timings")");
+    if (timings.empty()) {
+        return {};
+    }
+    Usage usage{
+        .prompt = last_number(timings, R"("prompt_n")"),
+        .completion = last_number(timings, R"("predicted_n")"),
+        .cached = last_number(timings, R"("cache_n")"),
+        .cache_write = {},
+        .reasoning = {},
+    };
+    if (usage.prompt && usage.cached) {
+        *usage.prompt += *usage.cached;
+    }
+    return usage;
+}
+
+Usage anthropic_usage(std::string_view object) {
+    Usage usage{
+        .prompt = last_number(object, R"("input_tokens")"),
+        .completion = last_number(object, R"("output_tokens")"),
+        .cached = last_number(object, R"("cache_read_input_tokens")"),
+        .cache_write = last_number(object, R"("cache_creation_input_tokens")"),
+        .reasoning = {},
+    };
+    if (usage.prompt) {
+        *usage.prompt += usage.cached.value_or(0) + usage.cache_write.value_or(0);  // trap 66
+    }
+    return usage;
+}
+
+Usage ollama_usage(std::string_view text) {
+    return Usage{
+        .prompt = last_number(text, R"("prompt_eval_count")"),
+        .completion = last_number(text, R"("eval_count")"),
+        .cached = {},
+        .cache_write = {},
+        .reasoning = {},
+    };
+}
+
+Usage either(const Usage& newer, const Usage& older) {
+    const auto pick = [](const auto& one, const auto& other) { return one ? one : other; };
+    return Usage{
+        .prompt = pick(newer.prompt, older.prompt),
+        .completion = pick(newer.completion, older.completion),
+        .cached = pick(newer.cached, older.cached),
+        .cache_write = pick(newer.cache_write, older.cache_write),
+        .reasoning = pick(newer.reasoning, older.reasoning),
+    };
+}
+
+// At the start of a line only: a model may write it too (trap 10).
+bool ends_with_done(std::string_view text) {
+    const std::size_t done = text.rfind("[DONE]");
+    if (done == kNone) {
+        return false;
+    }
+    std::string_view before = text.substr(0, done);
+    before = before.substr(0, before.find_last_not_of(' ') + 1);
+    if (!before.ends_with("data:")) {
+        return false;
+    }
+    before.remove_suffix(5);
+    return before.empty() || before.ends_with('\n') || before.ends_with('\r');
+}
+
+std::uint64_t lines_of_event(Dialect dialect) {
+    switch (dialect) {
+    case Dialect::anthropic:
+        return 3;  // event, data, empty
+    case Dialect::ollama:
+    case Dialect::ollama_generate:
+        return 1;
+    case Dialect::openai:
+    case Dialect::openai_text:
+    case Dialect::nova:
+        break;
+    }
+    return 2;
+}
+
+}  // namespace
+
+UsageTap::UsageTap(Dialect dialect, Operation operation, Kind kind)
+    : dialect_{dialect}, operation_{operation}, kind_{kind},
+      lines_per_event_{lines_of_event(dialect)} {}
+
+void UsageTap::begin(std::string_view first) {
+    if (dialect_ == Dialect::anthropic || operation_ == Operation::embedding) {
+        first_ = usage_in(first.substr(0, kTail), Which::first);
+    }
+}
+
+void UsageTap::note(std::string_view bytes) {
+    if (kind_ == Kind::stream) {
+        if (tail_.capacity() < 2 * kTail) {
+            tail_.reserve(2 * kTail);
+        }
+        const char* at = bytes.data();
+        const char* const end = at + bytes.size();
+        while (at != end) {
+            const void* const found = std::memchr(at, '\n', static_cast<std::size_t>(end - at));
+            if (found == nullptr) {
+                break;
+            }
+            ++lines_;
+            at = static_cast<const char*>(found) + 1;
+        }
+    }
+    if (bytes.size() >= kTail) {
+        tail_.assign(bytes.substr(bytes.size() - kTail));
+        return;
+    }
+    if (tail_.size() + bytes.size() > 2 * kTail) {
+        tail_.erase(0, tail_.size() - kTail);
+    }
+    tail_.append(bytes);
+}
+
+bool UsageTap::complete() const {
+    if (operation_ == Operation::responses) {
+        return tail_.find("response.completed") != kNone ||
+               tail_.find("response.incomplete") != kNone ||
+               tail_.find("response.failed") != kNone || tail_.find("[DONE]") != kNone;
+    }
+    switch (dialect_) {
+    case Dialect::openai:
+    case Dialect::openai_text:
+    case Dialect::nova:
+        return ends_with_done(tail_) || has_value(tail_, R"("finish_reason")");
+    case Dialect::anthropic:
+        return tail_.find("message_stop") != kNone;
+    case Dialect::ollama:
+    case Dialect::ollama_generate:
+        return has_value(tail_, R"("done")");
+    }
+    return true;
+}
+
+Usage UsageTap::usage() const {
+    return either(usage_in(tail_, Which::last), first_);
+}
+
+Usage UsageTap::usage_in(std::string_view text, Which which) const {
+    switch (dialect_) {
+    case Dialect::anthropic:
+        // message_start says what went in, the last message_delta what came out.
+        return anthropic_usage(object_in(text, R"("usage")", which == Which::first));
+    case Dialect::ollama:
+    case Dialect::ollama_generate:
+        return ollama_usage(text);
+    case Dialect::openai:
+    case Dialect::openai_text:
+    case Dialect::nova:
+        break;
+    }
+    return openai_usage(text);
+}
+
+}  // namespace nova::gateway

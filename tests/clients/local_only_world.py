@@ -1,0 +1,174 @@
+"""Run by local_only_test.py in a network namespace of its own: every address leads to a sink there.
+
+usage: local_only_world.py MODE FOLDER
+
+Prints one JSON object: the attempts to reach anything but loopback, and what was answered.
+"""
+import fcntl
+import http.client
+import json
+import os
+import pathlib
+import socket
+import struct
+import sys
+import threading
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+from fake_cloud import FakeCloud  # noqa: E402
+from nova_fixture import Nova, request, until  # noqa: E402
+
+AWAY = "10.77.0.10"  # an address of no machine; the sink answers for it
+KEYS = ("OPENAI", "ANTHROPIC", "GEMINI", "GROQ", "OPENROUTER", "MISTRAL", "DEEPSEEK", "CEREBRAS",
+        "TOGETHER", "XAI")
+CONTROL = "/api/v1/recovery"
+
+
+def loopback_up():
+    with socket.socket() as sock:
+        fcntl.ioctl(sock, 0x8914, struct.pack("16sh22x", b"lo", 0x1 | 0x40))  # SIOCSIFFLAGS
+
+
+def everything_is_here():
+    """Routes every address to lo, as `ip route add local default dev lo` does, for both families:
+    whatever nova dials is dialled, and seen."""
+    for family in (socket.AF_INET, socket.AF_INET6):
+        # rtmsg: family, dst_len, src_len, tos, table local, protocol static, scope host, type local
+        body = struct.pack("BBBBBBBBI", family, 0, 0, 0, 255, 4, 254, 2, 0)
+        body += struct.pack("HHi", 8, 4, socket.if_nametoindex("lo"))  # RTA_OIF
+        # RTM_NEWROUTE with REQUEST, ACK, CREATE
+        head = struct.pack("IHHII", 16 + len(body), 24, 0x1 | 0x4 | 0x400, 1, 0)
+        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as netlink:
+            netlink.send(head + body)
+            answer = netlink.recv(4096)
+        error = struct.unpack_from("i", answer, 16)[0]
+        assert error == 0, f"the route was refused: {os.strerror(-error)}"
+
+
+class Sink:
+    """Sees every packet on lo; keeps those of TCP and UDP to anything but loopback."""
+
+    def __init__(self):
+        self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(3))
+        self.socket.bind(("lo", 0))
+        self.seen = set()
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def _run(self):
+        while True:
+            packet = self.socket.recv(65536)
+            if packet[0] >> 4 == 4 and packet[9] in (6, 17):
+                to, ports = packet[16:20], packet[(packet[0] & 15) * 4:]
+                away = to[0] != 127
+                name = socket.inet_ntop(socket.AF_INET, to)
+            elif packet[0] >> 4 == 6 and packet[6] in (6, 17):
+                to, ports = packet[24:40], packet[40:]
+                away = to != socket.inet_pton(socket.AF_INET6, "::1")
+                name = socket.inet_ntop(socket.AF_INET6, to)
+            else:
+                continue
+            if away:
+                self.seen.add(f"{name} port {struct.unpack('!H', ports[2:4])[0]}")
+
+    def works(self):
+        """A packet sent now is seen: without that an empty list would prove nothing."""
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.sendto(b"x", ("192.0.2.1", 9))
+        until(lambda: "192.0.2.1 port 9" in self.seen, 10, "the sink's own packet")
+        self.seen.clear()
+
+
+CHAT = [{"role": "user", "content": "hi"}]
+ROUTES = [
+    ("/v1/chat/completions", {"messages": CHAT}),
+    ("/v1/chat/completions", {"messages": CHAT, "stream": True}),
+    ("/v1/completions", {"prompt": "hi"}),
+    ("/v1/embeddings", {"input": "hi"}),
+    ("/v1/responses", {"input": "hi"}),
+    ("/v1/messages", {"messages": CHAT, "max_tokens": 4}),
+    ("/v1/messages", {"messages": CHAT, "max_tokens": 4, "stream": True}),
+    ("/api/chat", {"messages": CHAT}),
+    ("/api/generate", {"prompt": "hi", "stream": False}),
+    ("/api/embed", {"input": "hi"}),
+    ("/api/show", {}),
+    ("/complete", {"messages": CHAT}),
+    ("/stream", {"messages": CHAT}),
+    ("/embed", {"texts": ["hi"]}),
+]
+READS = ("/v1/models", "/v1/models/near/cloud-1", "/models", "/api/tags", "/api/ps", "/api/version",
+         "/health/ready", "/health/providers", "/metrics")
+MODELS = ("local-1", "cloud-1", "near/cloud-1", "openai/gpt-4o-mini", "smart", "nobody")
+# What the local backend does; each is a reason to fall back where that is allowed.
+FAULTS = [{}, *({"status": status} for status in (401, 403, 404, 408, 429, 500, 503, 529)),
+          {"status": 429, "headers": {"Retry-After": "1"}}, {"status": 500, "body": "<html>"},
+          {"reset": "head"}, {"reset": "start"}, {"reset": 0}, {"reset": 2}]
+
+
+def ask_everything(nova, answers, models=MODELS):
+    for model in models:
+        for path, body in ROUTES:
+            try:
+                status = request(nova.gateway, "POST", path, {"model": model, **body},
+                                 headers={"Prefer": "wait=0"}, timeout=60)[0]
+            except (OSError, http.client.HTTPException) as error:
+                status = type(error).__name__
+            answers[f"{path} {model}"] = status
+    for path in READS:
+        request(nova.gateway, "GET", path, timeout=60)
+
+
+def control(nova, method, path, body=None):
+    return request(nova.control, method, CONTROL + path, body, timeout=60,
+                   headers={"X-Admin-Secret": nova.secret()})
+
+
+def configure(nova, cloud):
+    """Clouds that can be reached by an address, beside those that need a name resolved."""
+    near = {"base_url": cloud.url, "secret": "sk-near", "default_model": "cloud-1",
+            "models": ["cloud-1"], "order": 1}
+    assert control(nova, "PUT", "/providers/near", near)[0] == 200
+    claude = {"kind": "anthropic", "base_url": cloud.url, "secret": "sk-a", "order": 2,
+              "default_model": "claude-1"}
+    assert control(nova, "PUT", "/providers/claude", claude)[0] == 200
+    aliases = {"routing_aliases": "smart=near/cloud-1"}
+    assert control(nova, "PATCH", "/settings", aliases)[0] == 200
+
+
+def journey(nova, cloud, answers):
+    configure(nova, cloud)
+    ask_everything(nova, answers)  # nothing runs here yet
+    with FakeCloud(["local-1"]) as local:
+        nova.start("custom", "--url", local.url)
+        for fault in FAULTS:
+            local.turn(**fault)
+            ask_everything(nova, answers, MODELS if not fault else ("local-1", "nobody"))
+        local.turn()
+        for provider in ("near", "claude", "openai"):
+            answers[f"test {provider}"] = control(nova, "POST", f"/providers/{provider}/test")[0]
+    ask_everything(nova, answers, ("local-1", "cloud-1"))  # it is gone, and nova does not know
+    nova.cli("stop", "--wait")
+    ask_everything(nova, answers)
+    nova.process.kill()  # and once more from the start
+    nova.process.wait()
+    nova.serve()
+    ask_everything(nova, answers, ("local-1", "cloud-1"))
+
+
+def main(mode, folder):
+    loopback_up()
+    everything_is_here()
+    sink = Sink()
+    sink.works()
+    answers = {}
+    env = {f"{name}_API_KEY": f"sk-seed-{name.lower()}" for name in KEYS}
+    with FakeCloud(["cloud-1", "claude-1"], host=AWAY) as cloud, \
+            Nova(folder, env={**env, "NOVA_INFERENCE_MODE": mode}) as nova:
+        journey(nova, cloud, answers)
+        served = [path for method, path, _, _ in cloud.requests if method == "POST"]
+        configured = len(json.loads(control(nova, "GET", "/providers")[2])["providers"])
+    print(json.dumps({"attempts": sorted(sink.seen), "answers": answers, "configured": configured,
+                      "served_by_the_cloud": served}))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2])
