@@ -97,7 +97,9 @@ Task<Verdict> model_echo(Probe& probe) {
 }
 
 Task<Verdict> errors(Probe& probe) {
-    for (const char* body : {"{\"model\": \"x\"", "{\"model\": \"x\", \"messages\": 7}"}) {
+    // With a model that is there: 404 would be as right for another.
+    const std::string wrong = dumped(Json{{"model", probe.target().model}, {"messages", 7}});
+    for (const std::string& body : {wrong.substr(0, wrong.size() - 1), wrong}) {
         const Reply reply = co_await send_chat(probe, body);
         if (reply.status != 400 || text_at(json_of(reply), "error").empty()) {
             co_return failed(told(reply), "HTTP 400, {\"error\": \"a sentence\"}");
