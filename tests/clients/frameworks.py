@@ -27,7 +27,8 @@ ROOT, MODEL = sys.argv[1:3]
 TOOLS = sys.argv[3:] == ["tools"]
 HELLO = [{"role": "user", "content": "Say hello to a cat in one short sentence."}]
 WEATHER = {"name": "weather", "description": "The weather of a city",
-           "parameters": {"type": "object", "properties": {"city": {"type": "string"}},
+           "parameters": {"type": "object",
+                          "properties": {"city": {"type": "string", "maxLength": 12}},
                           "required": ["city"]}}
 OPENAI_TOOL = {"type": "function", "function": WEATHER}
 ANTHROPIC_TOOL = {"name": "weather", "description": WEATHER["description"],

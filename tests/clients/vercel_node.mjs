@@ -16,7 +16,7 @@ const asked = {
 const weather = tool({
   description: 'The weather of a city',
   inputSchema: jsonSchema({
-    type: 'object', properties: { city: { type: 'string' } }, required: ['city'],
+    type: 'object', properties: { city: { type: 'string', maxLength: 12 } }, required: ['city'],
   }),
 });
 const schema = jsonSchema({
