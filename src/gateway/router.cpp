@@ -345,7 +345,9 @@ struct Chain {
             add(target.provider.empty() || elsewhere ? have : meant, step.upstream, model,
                 target.how.empty() ? std::string_view{step.why} : target.how);
         }
-        if (local.attempts.empty() && table.local) {
+        // What is on its way here is waited for, not answered by the model it replaces.
+        const bool comes = local.refusal && local.refusal->code == ErrorCode::unavailable;
+        if (local.attempts.empty() && table.local && !comes) {
             add_instead(table.local);
         }
     }
@@ -466,7 +468,9 @@ RoutePlan plan_route(const RoutingTable& table, const RouteRequest& request) {
         return plan;
     }
     RoutePlan local = by_slots(table, chain.target.model, request.use);
-    if (access != nullptr && local.refusal && local.refusal->code == ErrorCode::not_found) {
+    const bool scoped = access != nullptr && (access->never_cloud || !access->models.empty() ||
+                                              !access->providers.empty());
+    if (scoped && local.refusal && local.refusal->code == ErrorCode::not_found) {
         local.refusal = unknown_model(table, request.model, access);
     }
     const bool on_its_way = local.refusal && local.refusal->code == ErrorCode::unavailable;

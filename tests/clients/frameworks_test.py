@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from nova_fixture import Nova, RealLlama
+from nova_fixture import FakeEngine, Nova
 
 HERE = pathlib.Path(__file__).parent
 
@@ -51,11 +51,10 @@ def results(request):
 
 @pytest.fixture(scope="session")
 def tool_results(tmp_path_factory):
-    """The same on a llama.cpp whose chat template knows tools, so that a call can be forced."""
+    """On the fake engine, which calls the first tool: SmolLM2 does so on no real engine."""
     folder = tmp_path_factory.mktemp("tools") / "data"
-    with RealLlama("--jinja", "--chat-template-file", HERE / "tools_template.jinja") as engine, \
-            Nova(folder) as nova:
-        nova.start("custom", "--url", f"http://127.0.0.1:{engine.port}/v1")
+    with FakeEngine("--alias", "fake-model") as engine, Nova(folder) as nova:
+        nova.start("custom", "--url", engine.url + "/v1")
         return run(nova, "tools")
 
 

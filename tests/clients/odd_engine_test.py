@@ -65,7 +65,7 @@ def chunk(content="hi", **fields):
     ([chunk(content=None), chunk(content=7), chunk(), b"[DONE]"], "hi"),
     ([b"{", b"[]", b"7", b"\xff\xfe", chunk(), b"[DONE]"], "hi"),
     ([chunk("\u001b[31m\ud800 \u00e9"), b"[DONE]"], ""),
-    ([chunk()], "hi"),
+    ([chunk()], None),  # neither a finish reason nor [DONE]: it broke off (trap 11)
     ([b'{"error":"boom"}'], None), ([b'{"error":{"message":7}}'], None),
     ([b'{"error":null}', chunk()], ""),
     ([], None),

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from nova_fixture import Nova, RealLlama, engine_dir
+from nova_fixture import FakeEngine, Nova, engine_dir
 
 HERE = pathlib.Path(__file__).parent
 CHECKS = {
@@ -61,11 +61,10 @@ def results(node_folder, request):
 
 @pytest.fixture(scope="session")
 def tool_results(node_folder, tmp_path_factory):
-    """On a llama.cpp whose chat template knows tools, so that a call can be forced."""
+    """On the fake engine, which calls the first tool: SmolLM2 does so on no real engine."""
     folder = tmp_path_factory.mktemp("node_tools") / "data"
-    with RealLlama("--jinja", "--chat-template-file", HERE / "tools_template.jinja") as engine, \
-            Nova(folder) as nova:
-        nova.start("custom", "--url", f"http://127.0.0.1:{engine.port}/v1")
+    with FakeEngine("--alias", "fake-model") as engine, Nova(folder) as nova:
+        nova.start("custom", "--url", engine.url + "/v1")
         return run(node_folder, "vercel_node.mjs", nova, "tools")
 
 
