@@ -166,11 +166,12 @@ tsan() {
 
 # Hostile worlds in virtual time; each call failing in turn; the mistakes planted on purpose.
 sim() {
-    local run code=0 count=2000 seconds=60 program=build/sim/tests/sim/nova-sim runs
+    local run code=0 count=2000 seconds=60 runs
+    local program=build/release/tests/sim/nova-sim
     if [[ -n ${NOVA_LONG:-} ]]; then
         count=100000 seconds=5400
     fi
-    build sim nova-sim
+    build release nova-sim # without sanitizers: as many seeds as possible
     runs=("--count $count --seconds $seconds --minimise" --fail-effects '--bugs --count 2000')
     for run in "${runs[@]}"; do
         # shellcheck disable=SC2086  # several words
@@ -261,8 +262,8 @@ main() {
     if [[ $mode != fast ]]; then
         leg fake fake_engine
         leg tsan tsan
-        leg sim sim
         leg release release
+        leg sim sim
         leg engines engines
         leg clients clients
     fi
