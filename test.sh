@@ -101,8 +101,13 @@ python_of() {
             printf 'installing the Python packages of %s\n' "$file" >&2
             # The name is a link made at the end: a virtual environment cannot be moved.
             fresh=$(mktemp -d "$cache/.$name-venv-XXXXXX")
-            python3 -m venv "$fresh"
-            "$fresh/bin/python" -m pip install --quiet --disable-pip-version-check -r "$file" >&2
+            # Asked outright: a command substitution knows no `set -e`, and half an environment
+            # under the final name would stay for ever.
+            if ! { python3 -m venv "$fresh" && "$fresh/bin/python" -m pip install --quiet \
+                --disable-pip-version-check -r "$file" >&2; }; then
+                rm -rf "$fresh"
+                return 1
+            fi
             ln -sT "$fresh" "$venv"
         fi
         exec 8>&-
@@ -112,7 +117,7 @@ python_of() {
 
 python() {
     local own
-    own=$(python_of tests/requirements.txt test)
+    own=$(python_of tests/requirements.txt test) || return 1
     "$own" "$@"
 }
 
