@@ -319,6 +319,7 @@ Result<void> place_program(
     }
     instance.image = image->second;
     instance.accelerator = accelerator;
+    instance.container.port = engine.container_port;
     instance.argv = engine.container_argv;
     instance.listen = {.host = "127.0.0.1", .port = 0, .tls = false};
     return {};
