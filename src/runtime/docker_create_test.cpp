@@ -119,7 +119,7 @@ TEST(DockerCreate, SharesMemoryWhereTheEngineNeedsIt) {
 TEST(DockerCreate, MountsFoldersAsTheDaemonsMachineHasThem) {
     InstanceSpec spec = engine();
     spec.mounts = {
-        {"/data/models", "/models"}, {"/home/me/gguf", "/models-local", true}, {"cache", "/cache"}
+        {"/data/models", "/models"}, {"/srv/gguf", "/models-local", true}, {"cache", "/cache"}
     };
     const ContainerHost host{
         .paths = {{"/data", "/var/lib/docker/volumes/nova/_data"}, {"/da", "/wrong"}}
@@ -127,7 +127,7 @@ TEST(DockerCreate, MountsFoldersAsTheDaemonsMachineHasThem) {
     const Json mounts = docker_create_request(spec, host).at("HostConfig").at("Mounts");
     EXPECT_EQ(mounts.at(0).at("Source"), "/var/lib/docker/volumes/nova/_data/models");
     EXPECT_EQ(mounts.at(0).at("Type"), "bind");
-    EXPECT_EQ(mounts.at(1).at("Source"), "/home/me/gguf");
+    EXPECT_EQ(mounts.at(1).at("Source"), "/srv/gguf");
     EXPECT_EQ(mounts.at(1).at("ReadOnly"), true);
     EXPECT_EQ(mounts.at(2).at("Type"), "volume");
     EXPECT_EQ(mounts.at(2).at("Source"), "cache");
