@@ -16,6 +16,7 @@
 
 #include "app/accounts.hpp"
 #include "app/cloud_providers.hpp"
+#include "app/containers.hpp"
 #include "app/data_plane.hpp"
 #include "app/embed_planner.hpp"
 #include "app/engine_inventory.hpp"
@@ -140,6 +141,8 @@ private:
     std::unique_ptr<lifecycle::BackendController>
     make_controller(std::string_view slot, lifecycle::Planner planner);
     lifecycle::Planner planner();
+    ImageChoice images() const;
+    std::function<Task<std::string>(EngineName, std::string)> runtime_choice();
     Result<void> make_weights();
     std::optional<Endpoint> running_ollama() const;
     recovery::RecoveryParts recovery_parts();
@@ -160,6 +163,7 @@ private:
     Machine machine_;
     runtime::ProcessDriver processes_;
     runtime::ExternalDriver external_;
+    std::unique_ptr<Containers> containers_;  // once the settings are read
     lifecycle::HttpEngineClient engine_client_;
     std::unique_ptr<ModelWeights> weights_;
     MeasuredMemory memory_;
@@ -235,8 +239,9 @@ void Daemon::make_planes() {
         .logs = in_.directory.file("logs"), .models = in_.directory.file("models")
     };
     controller_ = make_controller(lifecycle::kLocalSlot, planner());
-    embedder_ =
-        make_controller(lifecycle::kEmbedSlot, make_embed_planner(registry_, hardware, folders));
+    embedder_ = make_controller(
+        lifecycle::kEmbedSlot, make_embed_planner(registry_, hardware, folders, images())
+    );
     make_clouds();
     add_control_routes();
     control_ = std::make_unique<net::HttpServer>(
@@ -307,7 +312,7 @@ runtime::RuntimeDriver* Daemon::driver(runtime::RuntimeKind kind) {
     case runtime::RuntimeKind::external:
         return &external_;
     case runtime::RuntimeKind::docker:
-        return nullptr;
+        return &containers_->driver();
     }
     return nullptr;
 }
@@ -315,8 +320,18 @@ runtime::RuntimeDriver* Daemon::driver(runtime::RuntimeKind kind) {
 lifecycle::Planner Daemon::planner() {
     return make_planner(
         registry_, [this] { return machine_.snapshot(); },
-        {.logs = in_.directory.file("logs"), .models = in_.directory.file("models")}
+        {.logs = in_.directory.file("logs"), .models = in_.directory.file("models")}, images()
     );
+}
+
+ImageChoice Daemon::images() const {
+    return [this](const EngineName& engine) { return containers_->image_of(engine); };
+}
+
+std::function<Task<std::string>(EngineName, std::string)> Daemon::runtime_choice() {
+    return [this](EngineName engine, std::string now) {
+        return containers_->choose_runtime(std::move(engine), std::move(now));
+    };
 }
 
 // An Ollama that serves can fetch as well; any other engine needs a helper beside it.
@@ -348,9 +363,11 @@ Result<void> Daemon::make_weights() {
                 .executor = io_.get_executor(),
                 .clock = clock_,
                 .log = log_,
-                .driver = processes_,
+                .drivers = [this](runtime::RuntimeKind kind) { return driver(kind); },
+                .kinds = {runtime::RuntimeKind::process, runtime::RuntimeKind::docker},
                 .planner = planner(),
                 .install = in_.directory.install_id(),
+                .choose_runtime = runtime_choice(),
             },
     });
     return {};
@@ -373,7 +390,9 @@ Daemon::make_controller(std::string_view slot, lifecycle::Planner planner) {
 lifecycle::ControllerPorts Daemon::controller_ports(lifecycle::Planner planner) {
     return {
         .drivers = [this](runtime::RuntimeKind kind) { return driver(kind); },
-        .kinds = {runtime::RuntimeKind::process, runtime::RuntimeKind::external},
+        .kinds =
+            {runtime::RuntimeKind::process, runtime::RuntimeKind::external,
+             runtime::RuntimeKind::docker},
         .client = engine_client_,
         .weights = *weights_,
         .traffic = *bridge_,
@@ -427,6 +446,7 @@ recovery::RecoveryParts Daemon::recovery_parts() {
                 .remedy = "Leave the mode with: nova mode hybrid",
             };
         },
+        .choose_runtime = runtime_choice(),
     };
 }
 
@@ -435,7 +455,9 @@ Task<std::vector<recovery::EngineStatus>> Daemon::inventory() {
     auto folders = options.program_folders;
     const auto path = process::folders_of(options.path);
     folders.insert(folders.end(), path.begin(), path.end());
-    co_return engine_inventory(registry_, folders);
+    auto engines = engine_inventory(registry_, folders);
+    co_await containers_->complete(engines);
+    co_return engines;
 }
 
 Result<void> Daemon::listen() {
@@ -492,6 +514,10 @@ Task<Result<void>> Daemon::run() {
     }
     prune_run_logs(
         in_.directory.file("logs"), static_cast<std::size_t>(settings_.integer("logs.keep_runs"))
+    );
+    containers_ = std::make_unique<Containers>(
+        io_.get_executor(), clock_, settings_, registry_,
+        config::value_of(in_.environment, "XDG_RUNTIME_DIR").value_or("")
     );
     if (const auto made = make_weights(); !made) {
         co_return propagate(made);

@@ -15,10 +15,13 @@ struct LaunchFolders {
     std::string models;  // where engines nova starts keep weights
 };
 
-// registry must outlive the planner; hardware is asked at each plan.
+// The image that stands for an engine's own; "" for none (setting docker.images).
+using ImageChoice = std::function<std::string(const EngineName&)>;
+
+// registry must outlive the planner; hardware and images are asked at each plan.
 lifecycle::Planner make_planner(
     const engine::EngineRegistry& registry, std::function<hardware::HardwareSnapshot()> hardware,
-    LaunchFolders folders
+    LaunchFolders folders, ImageChoice images = {}
 );
 
 }  // namespace nova::app

@@ -279,7 +279,7 @@ std::string mounted(
                             : engine.container_models + path.substr(place.models_folder.size());
     }
     const std::size_t slash = path.rfind('/');
-    mounts.push_back({path.substr(0, slash), engine.container_models + "-local"});
+    mounts.push_back({path.substr(0, slash), engine.container_models + "-local", true});
     return engine.container_models + "-local" + path.substr(slash);
 }
 
@@ -310,14 +310,14 @@ Result<void> place_program(
         return {};
     }
     const auto image = engine.images.find(accelerator);
-    if (image == engine.images.end()) {
+    if (image == engine.images.end() && place.image.empty()) {
         return fail(
             ErrorCode::unsupported,
             fmt::format("{} has no image for {} machines.", engine.title, accelerator),
             "Choose another engine, for example llamacpp."
         );
     }
-    instance.image = image->second;
+    instance.image = place.image.empty() ? image->second : place.image;
     instance.accelerator = accelerator;
     instance.container.port = engine.container_port;
     instance.argv = engine.container_argv;

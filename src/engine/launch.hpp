@@ -27,6 +27,7 @@ struct LaunchPlace {
     std::string log_path;
     std::string models_folder;  // DIR/models: where engines nova starts keep weights
     std::string api_key;        // random, or empty when the engine has no such option
+    std::string image{};        // docker: instead of the engine's own; empty: that
 };
 
 // Errors: unprocessable (unknown option, flag not allowed, value out of bounds: all named),
