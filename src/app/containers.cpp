@@ -10,13 +10,18 @@ namespace nova::app {
 namespace {
 
 runtime::DockerDriverOptions
-options_from(const config::Settings& settings, const std::string& runtime_folder) {
+options_from(const config::Settings& settings, const config::Environment& environment) {
+    const auto value = [&environment](std::string_view name) {
+        return config::value_of(environment, name).value_or("");
+    };
+    const std::string folder = value("DOCKER_CONFIG");
     const auto reserve = settings.integer("download.reserve_mib");
     return {
-        .socket = runtime::docker_socket(settings.text("docker.host"), runtime_folder),
+        .socket = runtime::docker_socket(settings.text("docker.host"), value("XDG_RUNTIME_DIR")),
         .pulls =
             {.stall = std::chrono::seconds{settings.integer("download.stall_s")},
-             .reserve = mib(static_cast<std::uint64_t>(reserve))},
+             .reserve = mib(static_cast<std::uint64_t>(reserve)),
+             .logins = (folder.empty() ? value("HOME") + "/.docker" : folder) + "/config.json"},
         .own_container = runtime::own_container(),
     };
 }
@@ -25,10 +30,10 @@ options_from(const config::Settings& settings, const std::string& runtime_folder
 
 Containers::Containers(
     asio::any_io_executor executor, Clock& clock, const config::Settings& settings,
-    const engine::EngineRegistry& registry, std::string runtime_folder
+    const engine::EngineRegistry& registry, const config::Environment& environment
 )
     : settings_{settings}, registry_{registry},
-      driver_{std::move(executor), clock, options_from(settings, runtime_folder)} {}
+      driver_{std::move(executor), clock, options_from(settings, environment)} {}
 
 std::string Containers::image_of(const EngineName& engine) const {
     const auto images = config::engine_images_from(settings_.text("docker.images"));

@@ -17,7 +17,7 @@ class Containers {
 public:
     Containers(
         asio::any_io_executor executor, Clock& clock, const config::Settings& settings,
-        const engine::EngineRegistry& registry, std::string runtime_folder
+        const engine::EngineRegistry& registry, const config::Environment& environment
     );
 
     runtime::RuntimeDriver& driver() { return driver_; }

@@ -13,7 +13,9 @@ protected:
         seeds["docker.host"] = {.value = "unix:///nowhere/docker.sock"};
         seeds["docker.images"] = {.value = "vllm=registry.example/vllm:1"};
         settings_.emplace(store_, std::move(seeds));
-        containers_.emplace(io_.get_executor(), clock_, *settings_, registry_, "");
+        containers_.emplace(
+            io_.get_executor(), clock_, *settings_, registry_, config::Environment{}
+        );
     }
 
     std::string chosen(const std::string& engine, const std::string& now = "") {

@@ -516,8 +516,7 @@ Task<Result<void>> Daemon::run() {
         in_.directory.file("logs"), static_cast<std::size_t>(settings_.integer("logs.keep_runs"))
     );
     containers_ = std::make_unique<Containers>(
-        io_.get_executor(), clock_, settings_, registry_,
-        config::value_of(in_.environment, "XDG_RUNTIME_DIR").value_or("")
+        io_.get_executor(), clock_, settings_, registry_, in_.environment
     );
     if (const auto made = make_weights(); !made) {
         co_return propagate(made);

@@ -68,6 +68,8 @@ void Machine::want(std::optional<Target> target) {
     s_.desired = std::move(target);
     if (s_.desired) {
         s_.desired->generation = next_generation();
+    } else {
+        s_.prepared.reset();  // its image or file may be gone by the time it is wanted again
     }
     forget_failures();
 }

@@ -106,6 +106,7 @@ Task<Result<net::OpenAnswer>> DockerApi::open(DockerCall call) {
     net::FetchRequest request{.endpoint = {.host = "unix:" + socket_}};
     request.method = call.method;
     request.target = fmt::format("/v{}{}", version->api, call.path);
+    request.headers = std::move(call.headers);
     char join = '?';
     for (const auto& [name, value] : call.query) {
         request.target += fmt::format("{}{}={}", join, name, docker_escaped(value));

@@ -22,6 +22,7 @@ struct DockerCall {
     std::string path = "/";  // behind the version: "/containers/json"
     std::vector<std::pair<std::string, std::string>> query{};
     std::string body{};  // JSON, or nothing
+    std::vector<std::pair<std::string, std::string>> headers{};
     std::chrono::nanoseconds limit = std::chrono::seconds{30};
 };
 

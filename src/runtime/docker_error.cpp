@@ -35,7 +35,7 @@ constexpr std::string_view kImageName =
 
 // The first match wins. Words of moby 20.10 to 28 and Podman 4.3 (reference 6.5, 7; the errors
 // provoked by tests/docker).
-constexpr std::array<Signature, 34> kSignatures{{
+constexpr std::array<Signature, 35> kSignatures{{
     {"no space left on device", ErrorCode::exhausted, "disk_full",
      "the disk where Docker keeps its images is full", kRoom},
     {"could not select device driver", ErrorCode::precondition, "gpu_runtime_missing",
@@ -81,10 +81,12 @@ constexpr std::array<Signature, 34> kSignatures{{
      "the registry has no such image", kImageName},
     {"name unknown", ErrorCode::not_found, "image_not_found", "the registry has no such image",
      kImageName},
-    {"no such image", ErrorCode::not_found, "image_not_found", "the image is not on this machine",
-     "Start it again: nova pulls it."},
+    {"no such image", ErrorCode::runtime_failed, "image_gone",
+     "somebody removed the image after it was prepared", "nova pulls it again with the next try."},
     {"invalid reference format", ErrorCode::unprocessable, "image_not_found",
      "that is no name of an image", kImageName},
+    {"no basic auth credentials", ErrorCode::unauthorized, "image_refused",
+     "the registry wants to know who asks", "Sign in with: docker login REGISTRY"},
     {"unauthorized", ErrorCode::unauthorized, "image_refused",
      "the registry wants to know who asks", "Sign in with: docker login REGISTRY"},
     {"denied", ErrorCode::forbidden, "image_refused", "the registry refuses the image",

@@ -2,6 +2,7 @@
 #include "runtime/docker_pulls.hpp"
 
 #include <algorithm>
+#include <fstream>
 #include <list>
 #include <optional>
 #include <utility>
@@ -20,6 +21,7 @@
 
 #include "runtime/docker_error.hpp"
 #include "runtime/docker_json.hpp"
+#include "runtime/docker_login.hpp"
 #include "runtime/docker_pull_reply.hpp"
 
 namespace nova::runtime {
@@ -27,6 +29,7 @@ namespace {
 
 // Checksums of large layers and unpacking are silent work.
 constexpr std::chrono::minutes kQuietLimit{15};
+constexpr std::size_t kMostLogins = 256U * 1024U;
 constexpr std::chrono::seconds kHeadLimit{60};  // the registry is asked before the head is sent
 
 std::optional<Bytes> free_at(const std::string& folder) {
@@ -35,6 +38,15 @@ std::optional<Bytes> free_at(const std::string& folder) {
         return std::nullopt;
     }
     return Bytes{static_cast<std::uint64_t>(facts.f_bavail) * facts.f_frsize};
+}
+
+// Read for each pull: a person may just have signed in.
+std::string text_of(const std::string& path) {
+    std::ifstream file{path, std::ios::binary};
+    std::string text(kMostLogins, '\0');
+    file.read(text.data(), static_cast<std::streamsize>(text.size()));
+    text.resize(static_cast<std::size_t>(file.gcount()));
+    return text;
 }
 
 std::string size_text(Bytes size) {
@@ -224,6 +236,9 @@ Task<Result<void>> DockerPulls::run(std::shared_ptr<Pull> pull) {
         .query = {{"fromImage", repository}, {"tag", tag}},
         .limit = kHeadLimit
     };
+    if (auto login = registry_auth(text_of(limits_.logins), pull->image); !login.empty()) {
+        ask.headers.emplace_back("X-Registry-Auth", std::move(login));
+    }
     auto answer = co_await api_.open(std::move(ask));
     if (!answer) {
         co_return propagate(answer, "Pulling " + pull->image);

@@ -15,6 +15,7 @@ namespace nova::runtime {
 struct DockerPullLimits {
     std::chrono::seconds stall{60};  // without a byte or a step
     Bytes reserve = mib(512);        // what a pull leaves free where Docker keeps its images
+    std::string logins{};            // the config.json of docker login; empty: nobody signed in
 };
 
 // Single-threaded. Never tries again: what arrived whole is kept by Docker for whoever does.

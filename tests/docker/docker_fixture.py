@@ -1,4 +1,5 @@
 """A Docker daemon, a registry and images of a test's own; run under isolated.sh."""
+import ctypes
 import http.client
 import json
 import os
@@ -130,10 +131,18 @@ class Daemon:
                 self.docker("rm", "-f", "-v", *ids, check=False)
 
 
-class Registry:
-    """A real registry on loopback."""
+def bcrypt(password):
+    """As htpasswd -B has it; by libxcrypt, which Debian's libc programs use."""
+    library = ctypes.CDLL("libcrypt.so.1")
+    library.crypt.restype = ctypes.c_char_p
+    return library.crypt(password.encode(), b"$2b$05$abcdefghijklmnopqrstuu").decode()
 
-    def __init__(self):
+
+class Registry:
+    """A real registry on loopback; with a user only for those who sign in."""
+
+    def __init__(self, user=None, password=None):
+        self.login = (user, password)
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="nova-registry-"))
         self.port = free_port()
 
@@ -143,13 +152,18 @@ class Registry:
             "version: 0.1\nlog: {level: warn}\n"
             f"storage: {{filesystem: {{rootdirectory: {self.folder}}}}}\n"
             f"http: {{addr: '127.0.0.1:{self.port}'}}\n")
+        if self.login[0]:
+            hashed = bcrypt(self.login[1])
+            (self.folder / "users").write_text(f"{self.login[0]}:{hashed}\n")
+            with open(config, "a", encoding="utf-8") as file:
+                file.write(f"auth: {{htpasswd: {{realm: test, path: {self.folder}/users}}}}\n")
         with open(self.folder / "log", "wb") as log:
             self.process = subprocess.Popen(["docker-registry", "serve", config], stdout=log,
                                             stderr=log, stdin=subprocess.DEVNULL)
 
         def answers():
             try:
-                return request(self.port, "GET", "/v2/", timeout=2)[0] == 200
+                return request(self.port, "GET", "/v2/", timeout=2)[0] in (200, 401)
             except OSError:
                 return False
 
@@ -163,6 +177,13 @@ class Registry:
 
     def name(self, image):
         return f"127.0.0.1:{self.port}/{image}:test"
+
+    def bytes_of(self, image):
+        """What a pull of all its layers brings."""
+        accept = {"Accept": "application/vnd.docker.distribution.manifest.v2+json"}
+        manifest = json.loads(request(self.port, "GET", f"/v2/{image}/manifests/test",
+                                      headers=accept)[2])
+        return sum(layer["size"] for layer in manifest["layers"])
 
 
 class Wire:
@@ -354,14 +375,16 @@ class DockerNova(Nova):
         return instance["name"]
 
     def agree(self):
-        """docker ps and nova say the same; nova's state document."""
+        """docker ps and nova say the same, when neither changed meanwhile; nova's document."""
         install = (self.data / "install-id").read_text().strip()
+        before = self.backend()
         mine = self.daemon.docker("ps", "-a", "--filter", f"label=nova.install={install}",
                                   "--format", "{{.Names}} {{.State}}").splitlines()
         document = self.backend()
-        if document["state"] in ("ready", "starting", "draining") and document.get("instance"):
+        still = all(before[key] == document[key] for key in ("state", "phase", "generation"))
+        if still and document["state"] == "ready":
             assert f"{document['instance']['name']} running" in mine, (mine, document)
-        if document["state"] == "stopped":
+        if still and document["state"] == "stopped":
             assert mine == [], (mine, document)
         return document
 

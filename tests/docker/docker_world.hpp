@@ -22,10 +22,14 @@ inline std::string from_environment(const char* name) {
 
 class DockerWorld final : public DriverWorld {
 public:
-    explicit DockerWorld(std::string socket)
+    explicit DockerWorld(std::string socket, std::string own_container = {})
         : socket_{std::move(socket)}, api_{clock_, socket_},
           driver_{
-              context_.get_executor(), clock_, {.socket = socket_, .pulls = {.stall = stall()}}
+              context_.get_executor(),
+              clock_,
+              {.socket = socket_,
+               .pulls = {.stall = std::chrono::seconds{10}},
+               .own_container = std::move(own_container)}
           } {}
 
     ~DockerWorld() override {
@@ -96,8 +100,6 @@ public:
     }
 
 private:
-    static std::chrono::seconds stall() { return std::chrono::seconds{10}; }
-
     asio::io_context context_{1};
     SystemClock clock_;
     std::string socket_;

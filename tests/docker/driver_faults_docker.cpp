@@ -4,6 +4,8 @@
 #include <iterator>
 
 #include <arpa/inet.h>
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
 #include <netinet/in.h>
 #include <nlohmann/json.hpp>
 #include <sys/socket.h>
@@ -96,7 +98,7 @@ TEST_F(DockerFaults, SaysThatAPortIsTakenAndLeavesNoContainer) {
 TEST_F(DockerFaults, SaysThatTheImageWentAfterItWasPrepared) {
     InstanceSpec spec = world_.spec({1});
     spec.image = "127.0.0.1:1/nothing:here";
-    EXPECT_EQ(refusal(spec).word, "image_not_found");
+    EXPECT_EQ(refusal(spec).word, "image_gone");
     const auto pulled = world_.await(driver().prepare(spec, {}));
     ASSERT_FALSE(pulled);
     EXPECT_EQ(pulled.error().word, "registry_unreachable") << pulled.error().message;
@@ -160,6 +162,63 @@ TEST_F(DockerFaults, RunsACommandInTheContainer) {
     EXPECT_TRUE(world_.await(driver().stop(handle, RuntimeDriver::Force::kill)));
     const auto gone = world_.await(driver().exec(handle, {"/engine", "--version"}, deadline));
     EXPECT_FALSE(gone);
+}
+
+// decisions.md 2.28: by name on their network, with folders as the daemon's machine calls them.
+TEST_F(DockerFaults, StartsEnginesBesideANovaThatIsInAContainer) {
+    const std::string outside = testing::TempDir() + "nova-own-" + world_.install().value;
+    std::filesystem::create_directories(outside + "/models");
+    const std::string own = "own-" + world_.install().value;
+    world_.ask("POST", "/networks/create", Json{{"Name", own}}.dump());
+    Json config{{"NetworkMode", own}, {"Binds", Json::array({outside + ":/nova-data"})}};
+    const Json nova{{"Image", world_.spec({1}).image}, {"HostConfig", std::move(config)}};
+    world_.ask("POST", "/containers/create?name=" + own, nova.dump());
+    world_.ask("POST", "/containers/" + own + "/start");
+    {
+        DockerWorld beside{from_environment("NOVA_TEST_DOCKER_SOCKET"), own};
+        InstanceSpec spec = beside.spec({1});
+        spec.mounts = {{"/nova-data/models", "/models", true}};
+        const auto handle = beside.await(beside.driver().start(spec));
+        ASSERT_TRUE(handle) << handle.error().message;
+        EXPECT_EQ(handle->endpoint.text(), spec.name + ":8080");
+        const auto seen = world_.ask("GET", "/containers/" + spec.name + "/json");
+        EXPECT_EQ(seen.body().at("Mounts").at(0).at("Source"), outside + "/models");
+        EXPECT_TRUE(seen.body().at("NetworkSettings").at("Networks").contains(own));
+        EXPECT_TRUE(beside.await(beside.driver().stop(*handle, RuntimeDriver::Force::kill)));
+    }
+    world_.ask("DELETE", "/containers/" + own + "?force=1");
+    world_.ask("DELETE", "/networks/" + own);
+    std::filesystem::remove_all(outside);
+}
+
+// How many bytes came is looked at from outside (driver_test.py).
+TEST_F(DockerFaults, SharesAPullBetweenAllWhoAsk) {
+    InstanceSpec spec = world_.spec({1});
+    spec.image = from_environment("NOVA_TEST_PULL_IMAGE");
+    std::uint64_t told[3] = {};
+    int done = 0;
+    asio::cancellation_signal leave;
+    for (int i = 0; i < 3; ++i) {
+        asio::co_spawn(
+            world_.context(),
+            driver().prepare(
+                spec, [&told, i](const Progress& progress) { told[i] = progress.done.count; }
+            ),
+            asio::bind_cancellation_slot(
+                i == 0 ? leave.slot() : asio::cancellation_slot{},
+                [&done, i](std::exception_ptr thrown, const Result<void>& prepared) {
+                    EXPECT_EQ(thrown != nullptr, i == 0);
+                    EXPECT_TRUE(i == 0 || prepared);
+                    ++done;
+                }
+            )
+        );
+    }
+    ASSERT_TRUE(world_.run_until([&told] { return told[0] > 0; }));
+    leave.emit(asio::cancellation_type::terminal);  // who asked first goes, the pull goes on
+    ASSERT_TRUE(world_.run_until([&done] { return done == 3; }));
+    EXPECT_GT(told[1], told[0]);
+    EXPECT_EQ(told[1], told[2]);
 }
 
 TEST_F(DockerFaults, SaysThatAnImageHoldsNoSuchProgram) {

@@ -1,7 +1,7 @@
 """The driver contract and the faults a driver sees, in C++ on a real Docker and a real Podman."""
 import pytest
 
-from docker_fixture import DriverProgram, Podman, fake_image, import_image, image_tar
+from docker_fixture import DriverProgram, Podman, Wire, fake_image, import_image, image_tar
 
 CONTRACT = "*DriverContract*"
 
@@ -24,11 +24,19 @@ def test_the_contract_holds_on_docker(docker, here):
     assert docker.ps() == {}
 
 
-def test_faults_on_docker(docker, here, bare):
+def test_faults_on_docker(docker, here, bare, registry, fakes):
+    wire = Wire(registry.port)
+    wire.rate = 4_000_000
+    docker.docker("rmi", "-f", fakes["vllm"], check=False)
     done = DriverProgram(NOVA_TEST_DOCKER_SOCKET=docker.socket, NOVA_TEST_IMAGE=here,
-                         NOVA_TEST_BARE_IMAGE=bare).run("DockerFaults*")
-    assert done.passed >= 10 and not done.failed, done.output
+                         NOVA_TEST_BARE_IMAGE=bare,
+                         NOVA_TEST_PULL_IMAGE=wire.name("vllm")).run("DockerFaults*")
+    assert done.passed >= 12 and not done.failed, done.output
     assert docker.ps() == {}
+    # Three asked at once; the layers came once.
+    layers = int(docker.docker("inspect", wire.name("vllm"), "--format", "{{.Size}}"))
+    assert 0 < wire.passed < layers, (wire.passed, layers)
+    wire.close()
 
 
 def test_the_contract_holds_on_podman():

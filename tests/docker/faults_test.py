@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from docker_fixture import Daemon, DockerNova, Wire, request, until
+from docker_fixture import Daemon, DockerNova, Registry, Wire, request, until
 from fake_llama import write_gguf
 from journey_test import expect_running, operation
 from nova_fixture import BACKEND, LONG
@@ -70,13 +70,11 @@ def anew(nova, docker, before, seconds=90):
     expect_running(nova, "llamacpp")
 
 
-def errors_of(nova):
-    """Every error any operation ended with or was begun for."""
-    status, _, body = request(
-        nova.control, "GET", "/recovery-api/api/v1/recovery/inference/operations",
-        headers={"X-Admin-Secret": nova.secret()})
-    assert status == 200
-    return [row.get("error") or row.get("cause") for row in json.loads(body)["operations"]]
+def said(nova, words):
+    """The line of nova's log that says why."""
+    lines = [line for line in nova.log().splitlines() if words in line]
+    assert lines, f"nowhere in nova's log: {words}\n{nova.log()[-3000:]}"
+    print(lines[0])
 
 
 # ---- the image
@@ -93,7 +91,7 @@ def test_an_image_that_is_not_there(nova, registry, docker, gguf):
 
 def test_a_registry_that_is_slow_and_then_cut_at_63_percent(tmp_path, clean, registry, fakes, gguf):
     wire = Wire(registry.port)
-    size = 12_000_000 + 2_000_000  # the padding, and what the programs are about
+    size = registry.bytes_of("llamacpp")
     wire.rate = size / 4
     wire.budget = int(size * 0.63)
     name = wire.name("llamacpp")
@@ -103,6 +101,9 @@ def test_a_registry_that_is_slow_and_then_cut_at_63_percent(tmp_path, clean, reg
         nova.start("vllm", "--model", "acme/tiny")
         error = failure_of(nova, ask(nova, "llamacpp", gguf))
         assert error["code"] in ("pull_stalled", "registry_unreachable"), error
+        if error["code"] == "pull_stalled":
+            at = int(error["detail"].split(" %")[0].split()[-1])
+            assert 55 <= at <= 66, error
         expect_running(nova, "vllm")
         before = wire.passed
         wire.budget, wire.rate = None, None
@@ -110,6 +111,27 @@ def test_a_registry_that_is_slow_and_then_cut_at_63_percent(tmp_path, clean, reg
         expect_running(nova, "llamacpp")
         print(f"before the cut {before} bytes, in all {wire.passed}")
     wire.close()
+
+
+def test_a_registry_that_wants_to_know_who_asks(tmp_path, clean, fakes, gguf):
+    login = tmp_path / "login"
+    with Registry("me", "open sesame") as closed:
+        name = closed.name("llamacpp")
+        clean.docker("pull", fakes["llamacpp"])
+        clean.docker("tag", fakes["llamacpp"], name)
+        clean.docker("--config", login, "login", "-u", "me", "-p", "open sesame",
+                     f"127.0.0.1:{closed.port}")
+        clean.docker("--config", login, "push", name)
+        clean.docker("rmi", "-f", name)
+        with DockerNova(tmp_path / "data", clean, {"llamacpp": name},
+                        {"DOCKER_CONFIG": str(tmp_path / "nobody")}) as nova:
+            error = failure_of(nova, ask(nova, "llamacpp", gguf))
+            assert error["code"] == "image_refused" and "docker login" in error["remedy"]
+        with DockerNova(tmp_path / "data2", clean, {"llamacpp": name},
+                        {"DOCKER_CONFIG": str(login)}) as nova:
+            nova.start("llamacpp", "--model", gguf)
+            expect_running(nova, "llamacpp")
+            assert "sesame" not in nova.log()
 
 
 def test_a_pull_that_is_cancelled(tmp_path, clean, registry, fakes, gguf):
@@ -176,8 +198,7 @@ def test_a_container_that_is_killed(nova, docker, gguf):
     before = docker.docker("ps", "-q", "--no-trunc")
     docker.docker("kill", "nova-llamacpp")
     anew(nova, docker, before)
-    assert any(error and "killed by signal 9" in error["detail"] for error in errors_of(nova)) or \
-        "killed by signal 9" in nova.log()
+    said(nova, "was killed by signal 9")
 
 
 def test_a_container_that_is_removed(nova, docker, gguf):
@@ -185,8 +206,7 @@ def test_a_container_that_is_removed(nova, docker, gguf):
     before = docker.docker("ps", "-q", "--no-trunc")
     docker.docker("rm", "-f", "nova-llamacpp")
     anew(nova, docker, before)
-    assert any(error and "removed by somebody else" in error["detail"]
-               for error in errors_of(nova)) or "removed by somebody else" in nova.log()
+    said(nova, "was removed by somebody else")
 
 
 def test_a_container_that_is_paused(quick, docker, gguf):
@@ -194,8 +214,7 @@ def test_a_container_that_is_paused(quick, docker, gguf):
     before = docker.docker("ps", "-q", "--no-trunc")
     docker.docker("pause", "nova-llamacpp")
     anew(quick, docker, before)
-    assert any(error and error["code"] == "container_paused" for error in errors_of(quick)) or \
-        "paused the container" in quick.log()
+    said(quick, "Somebody paused the container nova-llamacpp.")
 
 
 def test_a_container_whose_memory_runs_out(nova, docker, tmp_path, gguf):
@@ -206,8 +225,7 @@ def test_a_container_whose_memory_runs_out(nova, docker, tmp_path, gguf):
     knobs.write_text(json.dumps({"hold_mib": 200}))
     docker.docker("cp", knobs, "nova-llamacpp:/fake_engine.state.json")
     anew(nova, docker, before)
-    assert any(error and "memory" in error["detail"] for error in errors_of(nova)) or \
-        "memory ran out" in nova.log()
+    said(nova, "memory ran out")
 
 
 # ---- the daemon
