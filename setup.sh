@@ -175,7 +175,7 @@ choose_runtime() {
         runtime=docker
         reason="Docker $said answers"
     elif [[ $said == *'ermission denied'* ]]; then
-        reason="this user may not use Docker's socket; to change that: sudo usermod -aG docker $USER"
+        reason="this user may not use Docker's socket (sudo usermod -aG docker $USER)"
     else
         reason="Docker is installed, but its daemon does not answer"
     fi

@@ -26,12 +26,12 @@ trap '[[ -z $work ]] || rm -rf "$work"' EXIT
 
 # A base of the least that a program linked with this machine's C library needs to start.
 import_base() {
-    local root=$work/base library
+    local root=$work/base library folder
     mkdir -p "$root/tmp" "$root/etc" "$root/root"
     chmod 1777 "$root/tmp"
     while read -r library; do
         case ${library##*/} in
-            ld-linux* | libc.so.* | libm.so.* | libdl.so.* | libpthread.so.* | librt.so.* | libresolv.so.*)
+            ld-linux* | libc.so.* | libm.so.* | libresolv.so.*)
                 mkdir -p "$root${library%/*}"
                 cp -L "$library" "$root$library"
                 ;;
@@ -40,9 +40,10 @@ import_base() {
     printf 'root:x:0:0:root:/root:/bin/sh\n' >"$root/etc/passwd"
     printf 'hosts: files dns\n' >"$root/etc/nsswitch.conf"
     # Names are looked up through these two.
+    folder=/lib/$(uname -m)-linux-gnu
     for library in libnss_dns.so.2 libnss_files.so.2; do
-        if [[ -e /lib/$(uname -m)-linux-gnu/$library ]]; then
-            cp -L "/lib/$(uname -m)-linux-gnu/$library" "$root/lib/$(uname -m)-linux-gnu/" 2>/dev/null || true
+        if [[ -e $folder/$library ]]; then
+            cp -L "$folder/$library" "$root$folder/"
         fi
     done
     tar -C "$root" -c . | docker import - "$2" >/dev/null
@@ -74,7 +75,8 @@ main() {
         docker build -f packaging/Dockerfile --build-arg "BASE=$base" -t "$tag" .
         return
     fi
-    [[ -x $program ]] || fail "$program is no program; build it with: cmake --build build/release --target nova"
+    [[ -x $program ]] ||
+        fail "$program is no program; build it: cmake --build build/release --target nova"
     work=$(mktemp -d)
     if [[ $import == yes ]]; then
         base=nova-base:local

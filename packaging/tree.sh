@@ -14,7 +14,7 @@ install -m 755 "$program" "$tree/usr/local/bin/nova"
 # Not the C library and its loader: a base that is a Debian 12 has its own, and two would not mix.
 while read -r library; do
     case ${library##*/} in
-        ld-linux* | libc.so.* | libm.so.* | libdl.so.* | libpthread.so.* | librt.so.* | libresolv.so.*) ;;
+        ld-linux* | libc.so.* | libm.so.* | libresolv.so.*) ;;
         *) install -m 644 "$library" "$tree/usr/lib/nova/" ;;
     esac
 done < <(ldd "$program" | awk '$2 == "=>" && $3 ~ /^\// {print $3}')

@@ -19,6 +19,7 @@
 #include "app/data_plane.hpp"
 #include "app/embed_planner.hpp"
 #include "app/engine_inventory.hpp"
+#include "app/gpu_watch.hpp"
 #include "app/launch_planner.hpp"
 #include "app/machine.hpp"
 #include "app/memory_admission.hpp"
@@ -140,6 +141,7 @@ private:
     std::unique_ptr<lifecycle::BackendController>
     make_controller(std::string_view slot, lifecycle::Planner planner);
     lifecycle::Planner planner();
+    hardware::CommandRunner runner_in(const lifecycle::BackendStatus& status);
     Result<void> make_weights();
     std::optional<Endpoint> running_ollama() const;
     recovery::RecoveryParts recovery_parts();
@@ -172,6 +174,7 @@ private:
     std::unique_ptr<TrafficBridge> bridge_;
     std::unique_ptr<lifecycle::BackendController> controller_;
     std::unique_ptr<lifecycle::BackendController> embedder_;
+    std::unique_ptr<GpuWatch> gpus_;
     std::unique_ptr<CloudProviders> clouds_;
     std::unique_ptr<recovery::RecoveryParts> parts_;
     recovery::SettingsAccess settings_access_{
@@ -237,6 +240,11 @@ void Daemon::make_planes() {
     controller_ = make_controller(lifecycle::kLocalSlot, planner());
     embedder_ =
         make_controller(lifecycle::kEmbedSlot, make_embed_planner(registry_, hardware, folders));
+    machine_.ask_inside([this] { return runner_in(controller_->status()); });
+    gpus_ = std::make_unique<GpuWatch>(GpuWatch::parts_of(
+        machine_, *controller_, registry_, controller_ports(planner()),
+        lifecycle_policy(settings_).probe_interval
+    ));
     make_clouds();
     add_control_routes();
     control_ = std::make_unique<net::HttpServer>(
@@ -312,10 +320,20 @@ runtime::RuntimeDriver* Daemon::driver(runtime::RuntimeKind kind) {
     return nullptr;
 }
 
+// A tool runs where the engine does, so that what the container lost is seen.
+hardware::CommandRunner Daemon::runner_in(const lifecycle::BackendStatus& status) {
+    if (!status.instance || status.instance->runtime != runtime::RuntimeKind::docker) {
+        return {};
+    }
+    return exec_runner(driver(status.instance->runtime), *status.instance);
+}
+
 lifecycle::Planner Daemon::planner() {
     return make_planner(
         registry_, [this] { return machine_.snapshot(); },
-        {.logs = in_.directory.file("logs"), .models = in_.directory.file("models")}
+        {.logs = in_.directory.file("logs"), .models = in_.directory.file("models")},
+        {.gpu_free = [this] { return machine_.gpu_free(); },
+         .hub_token = config::value_of(in_.environment, "HF_TOKEN").value_or("")}
     );
 }
 
@@ -531,6 +549,7 @@ Task<Result<void>> Daemon::run() {
     accounts_->start(tasks_);
     tasks_.spawn("control accept", control_->run());
     tasks_.spawn("hardware", detect_hardware());
+    tasks_.spawn("gpus", gpus_->run());
     tasks_.spawn("reap helpers", weights_->reap());
     if (strategy() == gateway::Strategy::cloud_only) {
         co_await settings_changed({"mode"});
