@@ -1,4 +1,5 @@
-// Golden launches: engine x hardware -> the exact command, reviewed like code; and refusals.
+// Golden launches: engine x hardware -> the exact command or create request, reviewed like code;
+// and refusals.
 #include <algorithm>
 #include <cstdlib>
 #include <fstream>
@@ -6,9 +7,11 @@
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include "engine/engine_registry.hpp"
 #include "engine/launch.hpp"
+#include "runtime/docker_create.hpp"
 
 namespace nova::engine {
 namespace {
@@ -21,6 +24,7 @@ struct Machine {
     unsigned gpus;
     GpuDevice gpu;  // each of them
     hardware::DockerGpuRuntime runtime = hardware::DockerGpuRuntime::nvidia;
+    bool cdi = false;
 };
 
 const Machine kMachines[] = {
@@ -67,7 +71,9 @@ const Machine kMachines[] = {
       .name = "NVIDIA GB10",
       .driver = "590.44.01",
       .compute_capability = "12.1",
-      .unified_memory = true}},
+      .unified_memory = true},
+     hardware::DockerGpuRuntime::nvidia,
+     true},
     {"wsl2",
      1,
      {.vendor = GpuVendor::nvidia,
@@ -130,17 +136,26 @@ std::string render(const Result<runtime::InstanceSpec>& planned) {
     for (const auto& text : planned->argv) {
         out += fmt::format("arg {}\n", text);
     }
-    if (planned->runtime == runtime::RuntimeKind::docker) {
-        const runtime::ContainerNeeds& container = planned->container;
-        out += fmt::format(
-            "container port {} gpus {} shared {} MiB memlock {} image {} GiB\n", container.port,
-            container.gpus.empty() ? "all" : fmt::format("{}", fmt::join(container.gpus, ",")),
-            container.shared_memory.count >> 20U, container.locked_memory ? "unlimited" : "usual",
-            container.image_size.count >> 30U
-        );
-    }
     return out +
            fmt::format("stop signal {} grace {}s\n", planned->stop_signal, planned->grace.count());
+}
+
+// What Docker is asked for, whole, and what the plan knows beyond that.
+std::string render_request(const Result<runtime::InstanceSpec>& planned, const Machine& machine) {
+    if (!planned) {
+        return render(planned);
+    }
+    runtime::ContainerHost host;
+    host.cdi = machine.cdi;
+    if (machine.runtime == hardware::DockerGpuRuntime::rocm) {
+        host.rocm_devices = {"/dev/kfd", "/dev/dri/card0", "/dev/dri/renderD128"};
+        host.rocm_groups = {44, 105};
+    }
+    return fmt::format(
+        "POST /containers/create?name={}\n{}\nsecret {}\nimage takes about {} GiB\n", planned->name,
+        runtime::docker_create_request(*planned, host).dump(1), fmt::join(planned->secret_env, " "),
+        planned->container.image_size.count >> 30U
+    );
 }
 
 const EngineRegistry& registry() {
@@ -175,10 +190,13 @@ TEST_P(GoldenLaunch, IsWhatTheFileSays) {
     ASSERT_NE(engine, nullptr);
     BackendSpec backend;
     backend.engine = engine->name;
-    const std::string text = render(plan_launch(
+    const auto planned = plan_launch(
         *engine, backend, model_for(*engine), snapshot_of(*GetParam().machine),
         place_for(GetParam().runtime)
-    ));
+    );
+    const std::string text = GetParam().runtime == runtime::RuntimeKind::docker
+                                 ? render_request(planned, *GetParam().machine)
+                                 : render(planned);
     const std::string path = fmt::format("{}/{}.golden", NOVA_TESTDATA, GetParam().name());
     if (std::getenv("NOVA_UPDATE_GOLDEN") != nullptr) {
         std::ofstream{path} << text;

@@ -95,6 +95,7 @@ struct ExitStatus {
     std::optional<int> code;
     std::optional<int> signal;
     bool out_of_memory = false;
+    bool removed = false;      // its container is not there any more, and nova did not end it
     std::string text() const;  // "exited with code 1", "was killed by signal 9", "ended"
 };
 
@@ -102,6 +103,7 @@ struct InstanceStatus {
     enum class State : std::uint8_t { running, gone };
     State state = State::gone;
     std::optional<ExitStatus> exit;
+    bool paused = false;  // it runs, and answers nothing: somebody paused the container
 };
 
 }  // namespace nova::runtime
