@@ -23,6 +23,7 @@
 #include "hardware/hardware_probe.hpp"
 #include "net/http_server.hpp"
 #include "process/program_search.hpp"
+#include "runtime/docker_socket.hpp"
 
 namespace nova::app {
 namespace {
@@ -172,21 +173,15 @@ Check check_gpus(CommandContext& context, const hardware::HardwareSnapshot& mach
     return {"gpus", Verdict::ok, names};
 }
 
-// As the docker programs have it: DOCKER_HOST, else where it usually is.
-std::string docker_socket(const config::Environment& environment) {
-    constexpr std::string_view kUnix = "unix://";
-    const std::string said = config::value_of(environment, "DOCKER_HOST").value_or("");
-    if (said.empty()) {
-        return "/var/run/docker.sock";
-    }
-    return said.starts_with(kUnix) ? said.substr(kUnix.size()) : said;
-}
-
 engine::ContainerFacts facts_for(CommandContext& context, std::string image) {
     SystemClock clock;
     const std::string path = config::value_of(context.environment, "PATH").value_or("/usr/bin");
     ContainerPlace place{
-        .socket = docker_socket(context.environment), .program_folders = process::folders_of(path)
+        .socket = runtime::docker_socket(
+            config::value_of(context.environment, "DOCKER_HOST").value_or(""),
+            config::value_of(context.environment, "XDG_RUNTIME_DIR").value_or("")
+        ),
+        .program_folders = process::folders_of(path)
     };
     // What the daemon's own PATH has, which need not be the user's.
     place.program_folders.emplace_back("/usr/bin");

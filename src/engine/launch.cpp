@@ -322,7 +322,9 @@ std::string mounted(
     }
     const std::size_t slash = path.rfind('/');
     mounts.push_back(
-        {.host_path = path.substr(0, slash), .container_path = engine.container_models + "-local"}
+        {.host_path = path.substr(0, slash),
+         .container_path = engine.container_models + "-local",
+         .read_only = true}
     );
     return engine.container_models + "-local" + path.substr(slash);
 }
@@ -406,7 +408,10 @@ void add_container(
     container.gpus = devices.accelerator == "cuda" ? devices.ids : std::vector<std::string>{};
     container.shared_memory = engine.container.shared_memory;
     container.locked_memory = engine.container.locked_memory;
-    if (const auto needs = engine.needs.find(devices.accelerator); needs != engine.needs.end()) {
+    const auto needs = engine.needs.find(devices.accelerator);
+    const auto image = engine.images.find(devices.accelerator);
+    if (needs != engine.needs.end() && image != engine.images.end() &&
+        image->second == instance.image) {
         container.image_size = needs->second.image_size;
     }
     for (const auto& [name, folder] : engine.container.caches) {

@@ -16,9 +16,12 @@ std::string gib_text(Bytes bytes) {
     return fmt::format("{:.1f} GiB", static_cast<double>(bytes.count) / (1024.0 * 1024.0 * 1024.0));
 }
 
-AcceleratorNeeds needs_of(const EngineSpec& engine, const std::string& accelerator) {
-    const auto at = engine.needs.find(accelerator);
-    return at == engine.needs.end() ? AcceleratorNeeds{} : at->second;
+// Of the engine's own image; what another one needs nobody knows.
+AcceleratorNeeds needs_of(const EngineSpec& engine, const runtime::InstanceSpec& instance) {
+    const auto image = engine.images.find(instance.accelerator);
+    const auto at = engine.needs.find(instance.accelerator);
+    const bool own = image != engine.images.end() && image->second == instance.image;
+    return own && at != engine.needs.end() ? at->second : AcceleratorNeeds{};
 }
 
 std::string docker_word(const ContainerFacts& facts) {
@@ -187,7 +190,7 @@ std::vector<Check> preflight(
     checks.push_back(check_image_disk(instance, facts));
     checks.push_back(check_gpu_runtime(instance.accelerator, hardware, facts));
     if (instance.accelerator == "cuda") {
-        checks.push_back(check_driver(engine, needs_of(engine, "cuda"), hardware));
+        checks.push_back(check_driver(engine, needs_of(engine, instance), hardware));
     }
     checks.push_back(check_port(instance, facts));
     return checks;

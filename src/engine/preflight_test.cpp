@@ -90,6 +90,9 @@ TEST(Preflight, ComparesTheDriverWithTheImagesCuda) {
     EXPECT_EQ(failure(wanted("cuda"), nvidia("550.90.07"), good()), "preflight_gpu_driver");
     EXPECT_EQ(failure(wanted("cuda"), nvidia("580.65.06"), good()), "");
     EXPECT_EQ(failure(wanted("cuda"), nvidia(""), good()), "");
+    runtime::InstanceSpec other = wanted("cuda");
+    other.image = "somebody/else:1";
+    EXPECT_EQ(failure(other, nvidia("550.90.07"), good()), "") << "its CUDA is not known";
     EXPECT_EQ(failure(wanted("cpu"), nvidia("550.90.07"), good()), "") << "no GPU, no driver";
 }
 

@@ -231,7 +231,7 @@ Task<Event> BackendController::prepare(Target target) {
     }
     const auto prepared =
         co_await driver->prepare(plan->instance, [this](const runtime::Progress& progress) {
-            report_progress("weights", progress);
+            report_progress(progress.step == "image" ? "image" : "weights", progress);
         });
     if (!prepared) {
         co_return PrepareFailed{target.spec, failure_from(prepared.error())};

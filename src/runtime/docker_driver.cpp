@@ -50,6 +50,16 @@ bool knows_nvidia_cdi(const Json& info) {
            });
 }
 
+// Those an engine may write to are nova's own; Docker would make them for root, or refuse.
+void make_folders(const InstanceSpec& spec) {
+    for (const Mount& mount : spec.mounts) {
+        std::error_code error;
+        if (!mount.read_only && mount.host_path.contains('/')) {
+            std::filesystem::create_directories(mount.host_path, error);
+        }
+    }
+}
+
 void add_rocm(ContainerHost& host, const std::string& devices) {
     const auto add_group = [&host](const std::string& path) {
         struct stat facts{};
@@ -195,6 +205,7 @@ Task<Result<InstanceHandle>> DockerDriver::start(InstanceSpec spec) {
     if (const auto clear = co_await clear_the_way(spec); !clear) {
         co_return propagate(clear);
     }
+    make_folders(spec);
     const auto id = co_await create(spec);
     if (!id) {
         co_return propagate(id);

@@ -134,7 +134,6 @@ void DockerPullReply::layer(
         one.here_already = true;
         reach(one, Step::done);
     } else if (status.starts_with("Retrying in")) {
-        one.current = 0;
         retrying_ = status.substr(sizeof("Retrying ") - 1);
     }
 }

@@ -59,6 +59,7 @@ TEST(DockerPullReply, TakesRepeatedLinesAndRetriesForNoMovement) {
     reply.feed(kMiddle);
     reply.feed("{\"status\":\"Retrying in 5 seconds\",\"progressDetail\":{},\"id\":\"aa\"}\n");
     EXPECT_EQ(reply.detail(), "the registry broke off; Docker tries again in 5 seconds");
+    EXPECT_EQ(reply.done(), 150U);  // Docker goes on where it was
     reply.feed(kMiddle);
     EXPECT_EQ(reply.movement(), before);
     reply.feed("{\"status\":\"Downloading\",\"progressDetail\":{\"current\":101,\"total\":1000},"

@@ -104,7 +104,7 @@ TEST_F(DockerFaults, SaysThatTheImageWentAfterItWasPrepared) {
 
 TEST_F(DockerFaults, SaysThatAFolderIsMissing) {
     InstanceSpec spec = world_.spec({1});
-    spec.mounts = {{"/nowhere/models", "/models"}};
+    spec.mounts = {{"/nowhere/models", "/models", true}};
     EXPECT_EQ(refusal(spec).word, "folder_missing");
     expect_nothing_left();
 }
