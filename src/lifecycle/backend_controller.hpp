@@ -40,6 +40,7 @@ public:
     BackendStatus status() const override;
     Task<Result<std::string>> log_tail(std::size_t lines) override;
     void wake() override;
+    Task<void> look_for_models() override;
 
     const BackendState& state() const { return state_; }
 
