@@ -369,11 +369,12 @@ bool uses_clouds(const RoutingTable& table) {
     return table.strategy != Strategy::local_only;
 }
 
-Error model_not_allowed(std::string_view model) {
+// Whether there is such a model is nothing a key learns that may not use it.
+Error not_of_this_key(std::string_view model) {
     return Error{
-        .code = ErrorCode::forbidden,
-        .message = fmt::format("This key may not use the model `{}`.", model),
-        .word = "model_not_allowed",
+        .code = ErrorCode::not_found,
+        .message = fmt::format("The model `{}` does not exist, or not for this API key.", model),
+        .word = "model_not_found",
         .remedy = "Ask GET /v1/models with this key for the names it may use.",
     };
 }
@@ -463,7 +464,7 @@ RoutePlan plan_route(const RoutingTable& table, const RouteRequest& request) {
     const Access* const access = request.access;
     if (access != nullptr && !access->may_use_model(request.model) &&
         !access->may_use_model(chain.target.model)) {
-        plan.refusal = model_not_allowed(request.model);
+        plan.refusal = not_of_this_key(request.model);
         plan.reason = "the key may not use the model";
         return plan;
     }
