@@ -35,7 +35,7 @@ WorkerState::WorkerState(
       all{all_counters}, counters{all_counters.at(own_index)}, own{own_index},
       table{std::make_shared<const RoutingTable>()},
       room{executor, all_counters, own_index, the_policy.waiting_places}, cut_grace{executor},
-      pool{the_clock, nullptr, net::UpstreamPool::Limits{}},
+      pool{the_clock, nullptr, net::UpstreamPool::Limits{.listens = true}},
       server{std::move(executor), the_clock, the_log, routes, limits_from(the_policy), &render,
              std::move(admission)} {}
 
@@ -154,6 +154,7 @@ void Worker::stop() {
 
 Task<void> Worker::finish(Deadline deadline) {
     co_await state_->server.finish(deadline);
+    state_->pool.clear();
     state_->cut_grace.cancel();
 }
 
