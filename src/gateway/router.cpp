@@ -448,6 +448,17 @@ std::string reason_of(const RouteStep& first, const RoutePlan& local) {
                                                  : local.reason;
 }
 
+// Nearly every request of a machine of its own: one backend that lists the name, and nobody beside
+// it who could be meant or asked instead. It needs no chain.
+bool only_local(const RoutingTable& table, const RouteRequest& request) {
+    const Access* const access = request.access;
+    const bool scoped =
+        access != nullptr && (!access->models.empty() || !access->providers.empty());
+    return !scoped && table.clouds.empty() && table.aliases.empty() && !table.embed &&
+           uses_local(table) && request.use == Use::generation && table.local &&
+           table.local->serves(request.model);
+}
+
 }  // namespace
 
 RoutePlan plan_route(const RoutingTable& table, std::string_view model) {
@@ -460,6 +471,11 @@ RoutePlan plan_route(const RoutingTable& table, std::string_view model, Use use)
 
 RoutePlan plan_route(const RoutingTable& table, const RouteRequest& request) {
     RoutePlan plan;
+    if (only_local(table, request)) {
+        plan.attempts.push_back({.upstream = table.local, .why = "local"});
+        plan.reason = "local serves it";
+        return plan;
+    }
     Chain chain{.table = table, .request = request, .target = target_of(table, request.model)};
     const Access* const access = request.access;
     if (access != nullptr && !access->may_use_model(request.model) &&
