@@ -21,7 +21,7 @@ constexpr std::string_view kKeyPrefix = "setting/";
 constexpr std::size_t kMaxText = 4096;
 
 // Numbers of the lifecycle: contract.md 4; on_exit: decisions.md 1.8.
-constexpr std::array<SettingRow, 31> kRows{{
+constexpr auto kRows = std::to_array<SettingRow>({
     {.name = "mode",
      .type = SettingType::word,
      .built_in = "hybrid",
@@ -259,7 +259,7 @@ constexpr std::array<SettingRow, 31> kRows{{
      .variable = "NOVA_DOCKER_IMAGES",
      .sentence = "Images instead of the usual ones, as ENGINE=IMAGE, with commas between.",
      .applies = Applies::at_once},
-}};
+});
 
 std::unexpected<Error> refused(const SettingRow& row, std::string_view wanted) {
     return fail(
