@@ -16,9 +16,13 @@
 
 #include "app/accounts.hpp"
 #include "app/cloud_providers.hpp"
+#include "app/container_facts.hpp"
+#include "app/containers.hpp"
+#include "app/daemon_options.hpp"
 #include "app/data_plane.hpp"
 #include "app/embed_planner.hpp"
 #include "app/engine_inventory.hpp"
+#include "app/gpu_watch.hpp"
 #include "app/launch_planner.hpp"
 #include "app/list_look.hpp"
 #include "app/machine.hpp"
@@ -34,7 +38,6 @@
 #include "lifecycle/backend_controller.hpp"
 #include "lifecycle/engine_client.hpp"
 #include "lifecycle/slots.hpp"
-#include "net/admission.hpp"
 #include "process/program_search.hpp"
 #include "recovery/provider_routes.hpp"
 #include "recovery/recovery_routes.hpp"
@@ -50,43 +53,6 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kShutdownDeadline = 20s;
-
-// Host and Origin rules; who may ask for what is the front door's (gateway/front_door).
-net::Admission gateway_admission(const config::BootConfig& boot) {
-    net::AdmissionRules rules{
-        .listen = boot.gateway_listen.value,
-        .hosts = boot.allowed_hosts.value,
-        .origins = boot.allowed_origins.value,
-    };
-    return [rules = std::move(rules)](const net::RequestHead& head, const net::Peer& /*peer*/) {
-        return net::admit(rules, head);
-    };
-}
-
-net::Admission control_admission(const config::BootConfig& boot) {
-    net::AdmissionRules rules{
-        .listen = boot.control_listen.value,
-        .hosts = boot.allowed_hosts.value,
-        .origins = boot.allowed_origins.value,
-    };
-    return [rules = std::move(rules)](const net::RequestHead& head, const net::Peer& /*peer*/) {
-        return net::admit(rules, head);
-    };
-}
-
-runtime::ProcessDriverOptions
-driver_options(const store::DataDirectory& directory, const config::Environment& environment) {
-    const auto value = [&](std::string_view name) {
-        return config::value_of(environment, name).value_or("");
-    };
-    return {
-        .records_folder = directory.file("instances"),
-        .program_folders = engine_folders(value("XDG_CACHE_HOME"), value("HOME")),
-        .path = value("PATH"),
-        .home = value("HOME"),
-        .lang = value("LANG"),
-    };
-}
 
 }  // namespace
 
@@ -114,6 +80,9 @@ private:
     std::unique_ptr<lifecycle::BackendController>
     make_controller(std::string_view slot, lifecycle::Planner planner);
     lifecycle::Planner planner();
+    hardware::CommandRunner runner_in(const lifecycle::BackendStatus& status);
+    ImageChoice images() const;
+    std::function<Task<std::string>(EngineName, std::string)> runtime_choice();
     Result<void> make_weights();
     std::optional<Endpoint> running_ollama() const;
     recovery::RecoveryParts recovery_parts();
@@ -135,6 +104,7 @@ private:
     Machine machine_;
     runtime::ProcessDriver processes_;
     runtime::ExternalDriver external_;
+    std::unique_ptr<Containers> containers_;  // once the settings are read
     lifecycle::HttpEngineClient engine_client_;
     std::unique_ptr<ModelWeights> weights_;
     MeasuredMemory memory_;
@@ -147,6 +117,7 @@ private:
     std::unique_ptr<TrafficBridge> bridge_;
     std::unique_ptr<lifecycle::BackendController> controller_;
     std::unique_ptr<lifecycle::BackendController> embedder_;
+    std::unique_ptr<GpuWatch> gpus_;
     std::unique_ptr<CloudProviders> clouds_;
     std::unique_ptr<ListLook> list_look_;
     std::unique_ptr<recovery::RecoveryParts> parts_;
@@ -177,7 +148,7 @@ void Daemon::make_planes() {
     DataPlane::Options options{
         .workers = in_.boot.workers.value,
         .policy = gateway_policy(settings_),
-        .admission = gateway_admission(in_.boot),
+        .admission = admission_for(in_.boot.gateway_listen.value, in_.boot),
         .on_refused = [this](const UpstreamId& upstream
                       ) { log_.warn("gateway.refused", {{"upstream", upstream.value}}); },
         .on_wake =
@@ -212,13 +183,19 @@ void Daemon::make_planes() {
         .logs = in_.directory.file("logs"), .models = in_.directory.file("models")
     };
     controller_ = make_controller(lifecycle::kLocalSlot, planner());
-    embedder_ =
-        make_controller(lifecycle::kEmbedSlot, make_embed_planner(registry_, hardware, folders));
+    embedder_ = make_controller(
+        lifecycle::kEmbedSlot, make_embed_planner(registry_, hardware, folders, images())
+    );
+    machine_.ask_inside([this] { return runner_in(controller_->status()); });
+    gpus_ = std::make_unique<GpuWatch>(GpuWatch::parts_of(
+        machine_, *controller_, registry_, controller_ports(planner()),
+        lifecycle_policy(settings_).probe_interval
+    ));
     make_clouds();
     add_control_routes();
     control_ = std::make_unique<net::HttpServer>(
         io_.get_executor(), clock_, log_, routes_, net::ServerLimits{}, &recovery::render_error,
-        control_admission(in_.boot)
+        admission_for(in_.boot.control_listen.value, in_.boot)
     );
 }
 
@@ -298,16 +275,36 @@ runtime::RuntimeDriver* Daemon::driver(runtime::RuntimeKind kind) {
     case runtime::RuntimeKind::external:
         return &external_;
     case runtime::RuntimeKind::docker:
-        return nullptr;
+        return &containers_->driver();
     }
     return nullptr;
+}
+
+// A tool runs where the engine does, so that what the container lost is seen.
+hardware::CommandRunner Daemon::runner_in(const lifecycle::BackendStatus& status) {
+    if (!status.instance || status.instance->runtime != runtime::RuntimeKind::docker) {
+        return {};
+    }
+    return exec_runner(driver(status.instance->runtime), *status.instance);
 }
 
 lifecycle::Planner Daemon::planner() {
     return make_planner(
         registry_, [this] { return machine_.snapshot(); },
-        {.logs = in_.directory.file("logs"), .models = in_.directory.file("models")}
+        {.logs = in_.directory.file("logs"), .models = in_.directory.file("models")}, images(),
+        {.gpu_free = [this] { return machine_.gpu_free(); },
+         .hub_token = config::value_of(in_.environment, "HF_TOKEN").value_or("")}
     );
+}
+
+ImageChoice Daemon::images() const {
+    return [this](const EngineName& engine) { return containers_->image_of(engine); };
+}
+
+std::function<Task<std::string>(EngineName, std::string)> Daemon::runtime_choice() {
+    return [this](EngineName engine, std::string now) {
+        return containers_->choose_runtime(std::move(engine), std::move(now));
+    };
 }
 
 // An Ollama that serves can fetch as well; any other engine needs a helper beside it.
@@ -339,9 +336,11 @@ Result<void> Daemon::make_weights() {
                 .executor = io_.get_executor(),
                 .clock = clock_,
                 .log = log_,
-                .driver = processes_,
+                .drivers = [this](runtime::RuntimeKind kind) { return driver(kind); },
+                .kinds = {runtime::RuntimeKind::process, runtime::RuntimeKind::docker},
                 .planner = planner(),
                 .install = in_.directory.install_id(),
+                .choose_runtime = runtime_choice(),
             },
     });
     return {};
@@ -364,7 +363,9 @@ Daemon::make_controller(std::string_view slot, lifecycle::Planner planner) {
 lifecycle::ControllerPorts Daemon::controller_ports(lifecycle::Planner planner) {
     return {
         .drivers = [this](runtime::RuntimeKind kind) { return driver(kind); },
-        .kinds = {runtime::RuntimeKind::process, runtime::RuntimeKind::external},
+        .kinds =
+            {runtime::RuntimeKind::process, runtime::RuntimeKind::external,
+             runtime::RuntimeKind::docker},
         .client = engine_client_,
         .weights = *weights_,
         .traffic = *bridge_,
@@ -384,6 +385,11 @@ lifecycle::ControllerPorts Daemon::controller_ports(lifecycle::Planner planner) 
         .log = log_,
         .feed = feed_,
         .memory = &memory_,
+        .preflight = make_preflight(
+            registry_, [this] { return machine_.snapshot(); },
+            docker_get(clock_, container_place(settings_, in_.environment).socket),
+            container_place(settings_, in_.environment)
+        ),
     };
 }
 
@@ -418,6 +424,7 @@ recovery::RecoveryParts Daemon::recovery_parts() {
                 .remedy = "Leave the mode with: nova mode hybrid",
             };
         },
+        .choose_runtime = runtime_choice(),
     };
 }
 
@@ -426,7 +433,9 @@ Task<std::vector<recovery::EngineStatus>> Daemon::inventory() {
     auto folders = options.program_folders;
     const auto path = process::folders_of(options.path);
     folders.insert(folders.end(), path.begin(), path.end());
-    co_return engine_inventory(registry_, folders);
+    auto engines = engine_inventory(registry_, folders);
+    co_await containers_->complete(engines);
+    co_return engines;
 }
 
 Result<void> Daemon::listen() {
@@ -484,6 +493,10 @@ Task<Result<void>> Daemon::run() {
     prune_run_logs(
         in_.directory.file("logs"), static_cast<std::size_t>(settings_.integer("logs.keep_runs"))
     );
+    containers_ = std::make_unique<Containers>(
+        io_.get_executor(), clock_, settings_, registry_,
+        config::value_of(in_.environment, "XDG_RUNTIME_DIR").value_or("")
+    );
     if (const auto made = make_weights(); !made) {
         co_return propagate(made);
     }
@@ -523,6 +536,7 @@ Task<Result<void>> Daemon::run() {
     accounts_->start(tasks_);
     tasks_.spawn("control accept", control_->run());
     tasks_.spawn("hardware", detect_hardware());
+    tasks_.spawn("gpus", gpus_->run());
     tasks_.spawn("reap helpers", weights_->reap());
     if (strategy() == gateway::Strategy::cloud_only) {
         co_await settings_changed({"mode"});

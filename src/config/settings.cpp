@@ -9,6 +9,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "config/engine_images.hpp"
+
 namespace nova::config {
 namespace {
 
@@ -239,6 +241,24 @@ constexpr std::array<SettingRow, 31> kRows{{
      .most = 1048576,
      .variable = "NOVA_DOWNLOAD_RESERVE_MIB",
      .sentence = "What a download leaves free on the disk."},
+    {.name = "runtime",
+     .type = SettingType::word,
+     .built_in = "auto",
+     .words = "auto|docker|process",
+     .variable = "NOVA_RUNTIME",
+     .sentence = "Where engines run: auto is Docker where a daemon answers, else a native program.",
+     .applies = Applies::at_once},
+    {.name = "docker.host",
+     .type = SettingType::text,
+     .built_in = "",
+     .variable = "DOCKER_HOST",
+     .sentence = "Docker's or Podman's socket, as unix:///PATH; empty: where they usually are."},
+    {.name = "docker.images",
+     .type = SettingType::text,
+     .built_in = "",
+     .variable = "NOVA_DOCKER_IMAGES",
+     .sentence = "Images instead of the usual ones, as ENGINE=IMAGE, with commas between.",
+     .applies = Applies::at_once},
 }};
 
 std::unexpected<Error> refused(const SettingRow& row, std::string_view wanted) {
@@ -280,6 +300,11 @@ Result<SettingValue> checked_text(const SettingRow& row, std::string_view text) 
     if (row.name == "routing_aliases") {
         if (const auto aliases = aliases_from(text); !aliases) {
             return propagate(aliases);
+        }
+    }
+    if (row.name == "docker.images") {
+        if (const auto images = engine_images_from(text); !images) {
+            return propagate(images);
         }
     }
     return SettingValue{std::string{text}};

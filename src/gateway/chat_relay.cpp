@@ -1,6 +1,7 @@
 // The steps of a request: admit, read, plan, wait, then one attempt after the other.
 #include "gateway/chat_relay.hpp"
 
+#include <memory>
 #include <optional>
 #include <utility>
 
@@ -159,13 +160,11 @@ Task<void> say_so(RelayJob& job, const Ending& ending, const Last& last) {
     co_await answer_error(job, final_word ? last.error : error_of_all(job));
 }
 
-// Ends the request; false: the next step comes.
+// Ends a request that was not served; false: the next step comes.
 Task<bool> conclude(RelayJob& job, const Ending& ending, bool another, const Last& last) {
     switch (next_step(ending, another)) {
     case Next::finish:
-        job.end = RequestEnd::served;
-        ignore(co_await job.exchange.end(), "everything was delivered that could be");
-        co_return true;
+        co_return true;  // nothing is left to say
     case Next::try_fresh:
     case Next::try_next:
         co_return false;
@@ -185,42 +184,78 @@ Task<bool> conclude(RelayJob& job, const Ending& ending, bool another, const Las
     co_return true;
 }
 
-// One step of the plan; true when the request has ended with it.
-Task<bool> take_step(RelayJob& job, const RouteStep& step, bool another) {
-    Prepared prepared;
-    job.answering = step.upstream;
-    job.upstream_model = step.model;
-    Last last;
-    Ending ending;
-    if (const auto ready = prepare(job, step, prepared); !ready) {
-        const bool mistake = ready.error().code == ErrorCode::invalid_argument;
-        ending.how = mistake ? Ended::bad_request : Ended::refused;
-        last.error = ready.error();
-        if (!mistake) {
-            job.give_up(*step.upstream, ready.error());
-        }
-        co_return co_await conclude(job, ending, another, last);
+// A provider that is being asked.
+struct Asking {
+    Asking(RelayJob& job, const RouteStep& step, Prepared& prepared)
+        : inflight{job.worker.counters, *step.upstream},
+          use{job.worker.meter_of(*step.upstream), job.worker.clock},
+          attempt{
+              job, step.upstream, prepared.request, prepared.permit ? &*prepared.permit : nullptr
+          } {}
+
+    Inflight inflight;
+    UpstreamUse use;
+    Attempt attempt;
+};
+
+// What one step needs, beside its coroutine's frame: with all of it the frame would be larger than
+// what Asio keeps for the next one, and made anew for every request.
+struct Taken {
+    Prepared prepared{};
+    Last last{};
+    std::optional<Asking> asking{};
+};
+
+// Empty: the provider can be asked.
+std::optional<Ending> unprepared(RelayJob& job, const RouteStep& step, Taken& taken) {
+    const auto ready = prepare(job, step, taken.prepared);
+    if (ready) {
+        return std::nullopt;
     }
-    ++job.attempts;
-    {
-        const Inflight inflight{job.worker.counters, *step.upstream};
-        const UpstreamUse use{job.worker.meter_of(*step.upstream), job.worker.clock};
-        Breaker::Permit* const permit = prepared.permit ? &*prepared.permit : nullptr;
-        Attempt attempt{job, step.upstream, prepared.request, permit};
-        ending = co_await run_attempt(attempt);
-        if (permit != nullptr && ending.how != Ended::served) {
-            permit->ended(health_of(ending), job.worker.clock.now(), attempt.retry_after);
-        }
-        last.error = std::move(attempt.error);
-        last.refusal = std::move(attempt.refusal);
+    const bool mistake = ready.error().code == ErrorCode::invalid_argument;
+    taken.last.error = ready.error();
+    if (!mistake) {
+        job.give_up(*step.upstream, ready.error());
     }
-    prepared.lease.reset();
-    prepared.permit.reset();
+    return Ending{.how = mistake ? Ended::bad_request : Ended::refused};
+}
+
+// The provider was asked: what is kept of it, and everything held for it goes back.
+void settle(RelayJob& job, const RouteStep& step, Taken& taken, const Ending& ending) {
+    Attempt& attempt = taken.asking->attempt;
+    std::optional<Breaker::Permit>& permit = taken.prepared.permit;
+    if (permit && ending.how != Ended::served) {
+        permit->ended(health_of(ending), job.worker.clock.now(), attempt.retry_after);
+    }
+    taken.last.error = std::move(attempt.error);
+    taken.last.refusal = std::move(attempt.refusal);
+    taken.asking.reset();
+    taken.prepared.lease.reset();
+    permit.reset();
     const bool answered = ending.how == Ended::served || ending.how == Ended::client_left;
     if (!answered && !is_final_word(ending)) {
-        job.give_up(*step.upstream, last.error);
+        job.give_up(*step.upstream, taken.last.error);
     }
-    co_return co_await conclude(job, ending, another, last);
+}
+
+// One step of the plan; true when the request has ended with it.
+Task<bool> take_step(RelayJob& job, const RouteStep& step, bool another) {
+    job.answering = step.upstream;
+    job.upstream_model = step.model;
+    const auto taken = std::make_unique<Taken>();
+    auto ending = unprepared(job, step, *taken);
+    if (!ending) {
+        ++job.attempts;
+        taken->asking.emplace(job, step, taken->prepared);
+        ending = co_await run_attempt(taken->asking->attempt);
+        settle(job, step, *taken, *ending);
+    }
+    if (ending->how == Ended::served) {
+        job.end = RequestEnd::served;
+        ignore(co_await job.exchange.end(), "everything was delivered that could be");
+        co_return true;
+    }
+    co_return co_await conclude(job, *ending, another, taken->last);
 }
 
 Task<void> follow(RelayJob& job) {
@@ -291,7 +326,9 @@ Task<WaitEnd> wait_for_plan(RelayJob& job) {
 
 Task<void> relay(net::Exchange& exchange, WorkerState& worker, const RelayRoute& route) {
     worker.counters.requests.fetch_add(1, std::memory_order_relaxed);
-    RelayJob job{exchange, worker, route};
+    // Not in the frame, as above.
+    const auto own = std::make_unique<RelayJob>(exchange, worker, route);
+    RelayJob& job = *own;
     if (const auto received = co_await receive(job); !received) {
         job.end = RequestEnd::refused;
         co_await answer_error(job, received.error());

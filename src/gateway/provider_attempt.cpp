@@ -178,47 +178,27 @@ Ending not_permitted(Attempt& attempt) {
     );
 }
 
-Task<Ending> try_once(Attempt& attempt, Freshness freshness) {
+void give_back(Attempt& attempt, net::UpstreamPool::Acquired& acquired) {
     WorkerState& worker = attempt.worker;
-    // With the table as it is now: the plan may be older than a change of the mode.
-    const auto permit = leave_permit(*worker.table, attempt.job.access.get(), *attempt.upstream);
-    if (!permit) {
-        co_return not_permitted(attempt);
-    }
-    Result<net::UpstreamPool::Acquired> acquired;
-    if (freshness == Freshness::any) {
-        if (auto idle = worker.pool.take_idle(attempt.upstream->endpoint)) {
-            acquired = *std::move(idle);
-        }
-    }
-    if (!acquired->connection) {
-        acquired = co_await worker.connect(*attempt.upstream, *permit);
-    }
-    if (!acquired) {
-        Ending ending = attempt.failed(acquired.error());
-        if (ending.how == Ended::reset || ending.how == Ended::timeout) {
-            ending.how = Ended::refused;
-            if (attempt.upstream->where == Where::local) {
-                worker.events.connect_refused(attempt.upstream->id);
-            }
-        }
-        co_return ending;
-    }
-    attempt.active.connection = acquired->connection.get();
-    if (attempt.active.client_left || attempt.active.cut) {
-        attempt.active.interrupt();  // it happened while we dialled
-    }
-    const Ending ending = co_await exchange_messages(attempt, *acquired);
-    attempt.active.connection = nullptr;
     // Towards an instance that goes away nothing is kept: it would lie there closed by its peer.
     const auto* gate = worker.find_gate(attempt.upstream->id);
     if (gate != nullptr && !gate->gate.closed()) {
-        worker.pool.release(attempt.upstream->endpoint, std::move(acquired->connection));
+        worker.pool.release(attempt.upstream->endpoint, std::move(acquired.connection));
     }
     worker.counters.idle_upstreams.store(
         static_cast<std::int64_t>(worker.pool.idle()), std::memory_order_relaxed
     );
-    co_return ending;
+}
+
+Ending not_connected(Attempt& attempt, const Error& error) {
+    Ending ending = attempt.failed(error);
+    if (ending.how == Ended::reset || ending.how == Ended::timeout) {
+        ending.how = Ended::refused;
+        if (attempt.upstream->where == Where::local) {
+            attempt.worker.events.connect_refused(attempt.upstream->id);
+        }
+    }
+    return ending;
 }
 
 }  // namespace
@@ -332,11 +312,38 @@ Ending Attempt::served() const {
 }
 
 Task<Ending> run_attempt(Attempt& attempt) {
-    Ending ending = co_await try_once(attempt, Freshness::any);
-    if (next_step(ending, false) == Next::try_fresh) {
-        ending = co_await try_once(attempt, Freshness::fresh);
+    WorkerState& worker = attempt.worker;
+    for (const Freshness freshness : {Freshness::any, Freshness::fresh}) {
+        // With the table as it is now: the plan may be older than a change of the mode.
+        const auto permit =
+            leave_permit(*worker.table, attempt.job.access.get(), *attempt.upstream);
+        if (!permit) {
+            co_return not_permitted(attempt);
+        }
+        Result<net::UpstreamPool::Acquired> acquired;
+        if (freshness == Freshness::any) {
+            if (auto idle = worker.pool.take_idle(attempt.upstream->endpoint)) {
+                acquired = *std::move(idle);
+            }
+        }
+        if (!acquired->connection) {
+            acquired = co_await worker.connect(*attempt.upstream, *permit);
+        }
+        if (!acquired) {
+            co_return not_connected(attempt, acquired.error());
+        }
+        attempt.active.connection = acquired->connection.get();
+        if (attempt.active.client_left || attempt.active.cut) {
+            attempt.active.interrupt();  // it happened while we dialled
+        }
+        const Ending ending = co_await exchange_messages(attempt, *acquired);
+        attempt.active.connection = nullptr;
+        give_back(attempt, *acquired);
+        if (next_step(ending, false) != Next::try_fresh) {
+            co_return ending;
+        }
     }
-    co_return ending;
+    co_return attempt.failed({});  // stale twice, which a fresh connection cannot be
 }
 
 }  // namespace nova::gateway

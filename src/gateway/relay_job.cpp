@@ -151,7 +151,7 @@ const dialect::Codec& RelayJob::codec() const {
 
 Result<const dialect::ChatRequest*> RelayJob::chat_request() {
     if (!chat_request_) {
-        chat_request_ = codec().read_request(body);
+        chat_request_ = std::make_unique<Result<dialect::ChatRequest>>(codec().read_request(body));
         if (*chat_request_) {
             (*chat_request_)->stream = stream;
             if ((*chat_request_)->model.empty()) {

@@ -107,7 +107,7 @@ private:
     WallTime began_at_{};
     bool entered_ = false;
     std::string route_text_;
-    std::optional<Result<dialect::ChatRequest>> chat_request_;
+    std::unique_ptr<Result<dialect::ChatRequest>> chat_request_;  // large, and rarely needed
 };
 
 // "local" and "embed" for the slots of this machine, else the provider: "openai".

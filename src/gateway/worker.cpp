@@ -40,7 +40,7 @@ WorkerState::WorkerState(
           .room =
               {executor, all_counters, own_index, the_policy.look_places, &WorkerCounters::looking}
       },
-      cut_grace{executor}, pool{the_clock, nullptr, net::UpstreamPool::Limits{}},
+      cut_grace{executor}, pool{the_clock, nullptr, net::UpstreamPool::Limits{.listens = true}},
       server{std::move(executor), the_clock, the_log, routes, limits_from(the_policy), &render,
              std::move(admission)} {}
 
@@ -167,6 +167,7 @@ void Worker::stop() {
 
 Task<void> Worker::finish(Deadline deadline) {
     co_await state_->server.finish(deadline);
+    state_->pool.clear();
     state_->cut_grace.cancel();
 }
 

@@ -153,6 +153,14 @@ void BackendController::look_for_use(Generation generation) {
     post(UseSeen{.generation = generation, .used = used});
 }
 
+void BackendController::condemn(Generation generation, OperationError why) {
+    if (!leaving_) {
+        post(Condemned{
+            .generation = generation, .failure = {.terminal = false, .error = std::move(why)}
+        });
+    }
+}
+
 void BackendController::wake() {
     if (waking_ || leaving_ || (!state_.parked && !state_.parking)) {
         return;
