@@ -1,5 +1,4 @@
-// The shell around transition(): a single writer that feeds it events and performs what it asks
-// for.
+// The shell around transition(): one writer that feeds it events and performs what it asks for.
 #pragma once
 
 #include <deque>
