@@ -24,10 +24,12 @@
 #include "app/engine_inventory.hpp"
 #include "app/gpu_watch.hpp"
 #include "app/launch_planner.hpp"
+#include "app/list_look.hpp"
 #include "app/machine.hpp"
 #include "app/memory_admission.hpp"
 #include "app/model_weights.hpp"
 #include "app/run_logs.hpp"
+#include "app/setting_policies.hpp"
 #include "app/status_page.hpp"
 #include "app/traffic_bridge.hpp"
 #include "app/version.hpp"
@@ -36,7 +38,6 @@
 #include "lifecycle/backend_controller.hpp"
 #include "lifecycle/engine_client.hpp"
 #include "lifecycle/slots.hpp"
-#include "lifecycle/supervision.hpp"
 #include "process/program_search.hpp"
 #include "recovery/provider_routes.hpp"
 #include "recovery/recovery_routes.hpp"
@@ -52,33 +53,6 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kShutdownDeadline = 20s;
-
-gateway::GatewayPolicy gateway_policy(const config::Settings& settings) {
-    gateway::GatewayPolicy policy;
-    policy.body_bytes = mib(static_cast<std::uint64_t>(settings.integer("gateway.body_mib"))).count;
-    policy.stall_timeout = std::chrono::seconds{settings.integer("gateway.stall_s")};
-    policy.idle_timeout = std::chrono::seconds{settings.integer("gateway.upstream_timeout_s")};
-    policy.loading_wait = std::chrono::seconds{settings.integer("loading.wait_s")};
-    policy.loading_wait_most = std::chrono::seconds{settings.integer("loading.wait_most_s")};
-    policy.waiting_places = static_cast<std::size_t>(settings.integer("loading.places"));
-    return policy;
-}
-
-lifecycle::LifecyclePolicy lifecycle_policy(const config::Settings& settings) {
-    lifecycle::LifecyclePolicy policy;
-    policy.start_limit = std::chrono::seconds{settings.integer("start_limit_s")};
-    policy.drain = std::chrono::seconds{settings.integer("drain_s")};
-    policy.probe_interval = std::chrono::seconds{settings.integer("probe_interval_s")};
-    policy.strikes = static_cast<std::uint32_t>(settings.integer("probe_strikes"));
-    policy.probe_limit = std::chrono::seconds{settings.integer("probe_limit_s")};
-    policy.busy_doubt = std::chrono::seconds{settings.integer("busy_doubt_s")};
-    policy.stall_limit = std::chrono::seconds{settings.integer("stall_limit_s")};
-    policy.canary_interval = std::chrono::seconds{settings.integer("canary_interval_s")};
-    policy.canary_limit = std::chrono::seconds{settings.integer("canary_limit_s")};
-    policy.idle_unload = std::chrono::seconds{settings.integer("idle_unload_s")};
-    policy.idle_look = lifecycle::idle_look_for(policy.idle_unload);
-    return policy;
-}
 
 }  // namespace
 
@@ -117,6 +91,7 @@ private:
     Task<void> settings_changed(std::vector<std::string> names);
     void add_control_routes();
     void make_clouds();
+    Task<void> look_here();
     Task<std::vector<recovery::EngineStatus>> inventory();
 
     asio::io_context io_{1};
@@ -144,6 +119,7 @@ private:
     std::unique_ptr<lifecycle::BackendController> embedder_;
     std::unique_ptr<GpuWatch> gpus_;
     std::unique_ptr<CloudProviders> clouds_;
+    std::unique_ptr<ListLook> list_look_;
     std::unique_ptr<recovery::RecoveryParts> parts_;
     recovery::SettingsAccess settings_access_{
         .settings = settings_,
@@ -181,6 +157,7 @@ void Daemon::make_planes() {
                 const bool embed = slot.value == lifecycle::kEmbedSlot;
                 (embed ? embedder_ : controller_)->wake();
             },
+        .on_missed = [this](gateway::Reach reach) { list_look_->missed(reach); },
         .on_ended = [this] { accounts_->drain_soon(); },
         .loopback = settings_.boolean("gateway.open_loopback") ? gateway::Loopback::open
                                                                : gateway::Loopback::closed,
@@ -231,7 +208,20 @@ void Daemon::make_clouds() {
         .key_file = in_.directory.file("secret.key"),
         .strategy = [this] { return strategy(); },
         .changed = [this] { return bridge_->choose(routing_choices()); },
+        .circuit = [this](const UpstreamId& id) { return plane_->circuit(id); },
+        .forget_failures = [this](const UpstreamId& id) { plane_->forget_failures(id); },
     });
+    list_look_ = std::make_unique<ListLook>(ListLook::Parts{
+        .executor = io_.get_executor(),
+        .here = [this] { return look_here(); },
+        .clouds = [this] { return clouds_->missed(); },
+        .tell = [this] { return bridge_->looked(); },
+    });
+}
+
+Task<void> Daemon::look_here() {
+    co_await controller_->look_for_models();
+    co_await embedder_->look_for_models();
 }
 
 void Daemon::add_control_routes() {
@@ -262,6 +252,7 @@ Task<void> Daemon::settings_changed(std::vector<std::string> names) {
     for (const std::string& name : names) {
         log_.info("settings.changed", {{"name", name}});
     }
+    co_await plane_->change_policy(gateway_policy(settings_));
     co_await bridge_->choose(routing_choices());
     clouds_->look_again();
     const bool mode = std::ranges::find(names, "mode") != names.end();
@@ -539,6 +530,7 @@ Task<Result<void>> Daemon::run() {
     // Before any view of a slot: no request is routed by choices that are not the person's.
     co_await bridge_->choose(routing_choices());
     tasks_.spawn("clouds", clouds_->keep_fresh());
+    tasks_.spawn("list look", list_look_->run());
     controlling_.spawn("controller", controller_->run());
     controlling_.spawn("embed controller", embedder_->run());
     accounts_->start(tasks_);

@@ -42,6 +42,7 @@ public:
     void wake() override;
     // Replaces what answers but lost its GPU; nothing happens when it no longer serves.
     void condemn(Generation generation, OperationError why);
+    Task<void> look_for_models() override;
 
     const BackendState& state() const { return state_; }
 
