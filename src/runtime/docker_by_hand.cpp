@@ -74,13 +74,20 @@ ByHand started_by_hand(const Json& container, const InstanceSpec& wanted) {
     return fits ? ByHand::fits : ByHand::other_model;
 }
 
-InstanceHandle handle_by_hand(Json container, const InstanceSpec& wanted, bool by_name) {
+Json as_ours(Json container, const InstanceIdentity& identity, const std::string& log_path) {
+    if (container_label(container, kComposeLabel) != "true") {
+        return {};
+    }
     Json& labels = container["Config"]["Labels"];
-    labels[std::string{kInstallLabel}] = wanted.identity.install.value;
-    labels[std::string{kGenerationLabel}] = fmt::to_string(wanted.identity.generation.value);
-    labels[std::string{kSpecLabel}] = wanted.identity.spec.value;
-    labels[std::string{kLogLabel}] = wanted.log_path;
-    auto owned = owned_container(container);
+    labels[std::string{kInstallLabel}] = identity.install.value;
+    labels[std::string{kGenerationLabel}] = fmt::to_string(identity.generation.value);
+    labels[std::string{kSpecLabel}] = identity.spec.value;
+    labels[std::string{kLogLabel}] = log_path;
+    return container;
+}
+
+InstanceHandle handle_by_hand(Json container, const InstanceSpec& wanted, bool by_name) {
+    auto owned = owned_container(as_ours(std::move(container), wanted.identity, wanted.log_path));
     InstanceHandle handle = owned ? std::move(owned->handle) : InstanceHandle{};
     handle.stop_signal = wanted.stop_signal;
     handle.grace = wanted.grace;

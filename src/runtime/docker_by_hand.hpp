@@ -2,6 +2,7 @@
 // Pure.
 #pragma once
 
+#include <string>
 #include <string_view>
 
 #include "core/json.hpp"
@@ -22,6 +23,10 @@ enum class ByHand : std::uint8_t {
 
 // container: of this name, as GET /containers/{id}/json describes it.
 ByHand started_by_hand(const Json& container, const InstanceSpec& wanted);
+
+// The container with the labels it would carry if nova had made it; null when it is none of those
+// services.
+Json as_ours(Json container, const InstanceIdentity& identity, const std::string& log_path);
 
 // As if nova had started it. by_name: nova is on its network and reaches it by its name.
 InstanceHandle handle_by_hand(Json container, const InstanceSpec& wanted, bool by_name);

@@ -73,6 +73,16 @@ TEST(DockerByHand, LeavesOthersAlone) {
     EXPECT_EQ(started_by_hand(Json(), wanted()), ByHand::no);
 }
 
+TEST(DockerByHand, MakesNothingItsOwnThatIsSomebodyElses) {
+    Json stranger = service();
+    stranger["Config"]["Labels"].erase("nova.compose");
+    EXPECT_TRUE(as_ours(stranger, wanted().identity, "/log").is_null());
+    EXPECT_TRUE(as_ours(Json(), wanted().identity, "/log").is_null());
+    const Json ours = as_ours(service(), wanted().identity, "/log");
+    EXPECT_EQ(ours["Config"]["Labels"]["nova.install"], "install");
+    EXPECT_EQ(ours["Config"]["Labels"]["nova.log"], "/log");
+}
+
 TEST(DockerByHand, LetsOneGoThatEnded) {
     Json ended = service();
     ended["State"] = Json{{"Status", "exited"}, {"Running", false}, {"ExitCode", 0}};

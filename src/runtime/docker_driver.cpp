@@ -508,7 +508,19 @@ Task<Result<void>> DockerDriver::stop(InstanceHandle handle, Force force) {
             co_return propagate(ended);
         }
     }
-    co_return Result<void>{};
+    if (!found->empty() || handle.container_id.empty()) {
+        co_return Result<void>{};
+    }
+    // One that was started by hand has no labels of this instance.
+    auto by_hand = co_await container(handle.container_id);
+    if (!by_hand) {
+        co_return propagate(by_hand, fmt::format("Stopping {}", handle.name));
+    }
+    Json ours = as_ours(*std::move(by_hand), identity, handle.log_path);
+    if (ours.is_null()) {
+        co_return Result<void>{};
+    }
+    co_return co_await end(std::move(ours), force);
 }
 
 Task<Result<void>> DockerDriver::end(Json container, Force force) {
