@@ -193,6 +193,8 @@ sim() {
 release() {
     build release
     [[ -x build/release/nova ]]
+    # Needs a build without sanitizers; prints what a relayed piece allocates.
+    build/release/src/gateway/gateway_allocation_test
 }
 
 engines() {
