@@ -194,6 +194,8 @@ def journey(nova, cloud, engines, answers):
             local.turn(**fault)
             ask_everything(nova, answers, ("local-1",), SLOW_ROUTES)
         local.turn()
+        ask_everything(nova, answers, ("local-1",), [ROUTES[7]])
+        answers["counted"] = answers[f"{ROUTES[7][0]} local-1"]
         miss(nova, answers)
         for provider in ("near", "claude", "openai"):
             answers[f"test {provider}"] = control(nova, "POST", f"/providers/{provider}/test")[0]
