@@ -1,6 +1,8 @@
 // detect, engines, doctor, version: what this machine has, and what stands in nova's way.
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <iterator>
 #include <utility>
 
 #include <fmt/format.h>
@@ -172,6 +174,30 @@ Check check_daemon(CommandContext& context, const std::string& data_dir) {
     };
 }
 
+// One row for each slot of a nova that answers; no rows where nothing went wrong.
+std::vector<Check> check_failures(CommandContext& context, const std::string& data_dir) {
+    ClientOptions at = context.client;
+    at.data_dir = data_dir;
+    auto client = ControlClient::open(at, context.environment);
+    const auto slots = client ? client->get("/inference/slots") : propagate(client);
+    std::vector<Check> rows;
+    if (!slots) {
+        return rows;  // the row of the daemon says it
+    }
+    for (const Json& slot : array_in(*slots, "slots")) {
+        const auto lines = lines_of_last_failure(slot);
+        if (!lines.empty()) {
+            rows.push_back(
+                {.name = "last failure",
+                 .verdict = Verdict::warn,
+                 .detail = lines[0],
+                 .remedy = lines.size() > 1 ? lines[1] : ""}
+            );
+        }
+    }
+    return rows;
+}
+
 Check check_port(const char* name, const Endpoint& at, const char* flag, bool ours) {
     if (ours) {
         return {name, Verdict::ok, at.text() + " is nova's."};
@@ -223,6 +249,7 @@ Check check_amount(
 
 std::vector<Check> all_checks(CommandContext& context, const std::string& data_dir) {
     std::vector<Check> checks{check_data_dir(data_dir), check_daemon(context, data_dir)};
+    std::ranges::move(check_failures(context, data_dir), std::back_inserter(checks));
     config::BootInputs inputs;
     inputs.environment = context.environment;
     inputs.flags["data_dir"] = data_dir;
