@@ -139,7 +139,7 @@ TEST_F(BackendControllerTest, ReplacesAnEngineThatLostItsGpuOnce) {
     ready("a");
     const Generation first = nova_->controller.status().instance->identity.generation;
     const OperationError why{
-        .code = "gpu_taken", .detail = "The GPU was taken.", .remedy = "Wait."
+        .code = "gpu_taken", .detail = "The GPU was taken.", .remedy = "Wait.", .log_excerpt = {}
     };
     nova_->controller.condemn(first, why);
     nova_->run_for(std::chrono::seconds{3});
