@@ -10,7 +10,7 @@ usage: ./test.sh [fast|nightly]
 
   fast      style and unit tests (ASan, UBSan)
             without a word: also TSan, the simulation, the release build, the fake engine, real
-            engines and clients
+            engines, clients and Docker (as root)
   nightly   long variants too (NOVA_LONG=1; 100,000 seeds of the simulation), and each fuzz target
             for NOVA_FUZZ_SECONDS (300)
 
@@ -122,7 +122,7 @@ python() {
 }
 
 style() {
-    local script scripts=(setup.sh test.sh .ci/run tools/*.sh) good=0 bad=0 counts
+    local script scripts=(setup.sh test.sh .ci/run tools/*.sh tests/docker/*.sh) good=0 bad=0 counts
     tools/tidy.py 2>&1 | tee "$out/tidy.log" || true
     counts=$(sed -n 's/^tidy: \(.*\) passed, \(.*\) failed,.*/\1 \2/p' "$out/tidy.log")
     printf '%s\n' "${counts:-0 1}" >"$out/counts"
@@ -211,6 +211,17 @@ clients() {
         tests/clients tests/contract | grep -vE '^(PASSED|=+ (PASSES|warnings))'
 }
 
+# Engines in containers: a Docker daemon, a registry and a Podman of the tests' own.
+containers() {
+    local interpreter
+    interpreter=$(python_of tests/requirements.txt test)
+    build dev docker_driver_tests
+    NOVA_BIN=$PWD/build/release/nova FAKE_ENGINE=$PWD/build/release/bin/fake_engine \
+        tests/docker/isolated.sh "$interpreter" -m pytest -q -rA -c tests/pytest.ini \
+        --rootdir tests --junitxml "$out/docker.xml" tests/docker |
+        grep -vE '^(PASSED|=+ (PASSES|warnings))'
+}
+
 fuzz() {
     local target name code=0
     build fuzz
@@ -274,6 +285,7 @@ main() {
         leg sim sim
         leg engines engines
         leg clients clients
+        leg docker containers
     fi
     if [[ $mode == nightly ]]; then
         leg fuzz fuzz

@@ -8,8 +8,10 @@
 #include <fmt/format.h>
 
 #include "gateway/load_wait.hpp"
+#include "gateway/miss_wait.hpp"
 #include "gateway/provider_attempt.hpp"
 #include "gateway/relay_errors.hpp"
+#include "gateway/token_count.hpp"
 
 namespace nova::gateway {
 namespace {
@@ -96,7 +98,7 @@ Result<void> prepare(RelayJob& job, const RouteStep& step, Prepared& prepared) {
         return propagate(request);
     }
     prepared.request = std::move(*request);
-    if (Breaker* const breaker = job.worker.breaker_of(*step.upstream)) {
+    if (Breaker* const breaker = job.worker.breaker_of(step.upstream->id)) {
         const TimePoint now = job.worker.clock.now();
         auto permit = breaker->try_enter(now);
         if (!permit) {
@@ -271,25 +273,13 @@ Task<void> follow(RelayJob& job) {
     }
 }
 
-// Whether there is such a model is nothing a key learns that may not use it.
-Error not_of_this_key(std::string_view model) {
-    return Error{
-        .code = ErrorCode::not_found,
-        .message = fmt::format("The model `{}` does not exist, or not for this API key.", model),
-        .word = "model_not_found",
-    };
-}
-
 // Who is it, and what does it want. Error: what it is answered.
 Task<Result<void>> receive(RelayJob& job) {
-    if (job.worker.ports.gatekeeper != nullptr) {
-        auto access =
-            job.worker.ports.gatekeeper->admit(job.exchange.request(), job.exchange.peer());
-        if (!access) {
-            co_return propagate(access);
-        }
-        job.access = std::move(*access);
+    auto access = job.worker.access_of(job.exchange);
+    if (!access) {
+        co_return propagate(access);
     }
+    job.access = std::move(*access);
     auto body = co_await job.exchange.read_body(job.worker.policy.body_bytes);
     if (!body) {
         co_return propagate(body);
@@ -304,13 +294,32 @@ Task<Result<void>> receive(RelayJob& job) {
     }
     job.peek = std::move(*peek);
     job.stream = streams(job.route, job.peek);
-    if (job.access && !job.access->may_use_model(job.peek.model)) {
-        co_return fail(not_of_this_key(job.peek.model));
-    }
     if (job.peek.model.empty()) {
         job.choose_model();
     }
     co_return Result<void>{};
+}
+
+// The model is missed, or on its way.
+Task<WaitEnd> wait_for_plan(RelayJob& job) {
+    WorkerState& worker = job.worker;
+    const bool allowed = !job.access || job.access->may_use_model(job.peek.model);
+    if (is_unknown(job.plan) && allowed) {
+        const auto found = [&job] {
+            job.plan = plan_for(job);
+            return !is_unknown(job.plan);
+        };
+        const WaitEnd end = co_await look_once_more(job.exchange, worker, job.access.get(), found);
+        if (end == WaitEnd::client_left) {
+            co_return end;
+        }
+    }
+    if (!job.plan.loading || job.route.operation == Operation::count_tokens) {
+        co_return WaitEnd::look_at_plan;
+    }
+    co_return co_await wait_for_model(job.exchange, worker, job.plan, [&job] {
+        return plan_for(job);
+    });
 }
 
 }  // namespace
@@ -326,17 +335,23 @@ Task<void> relay(net::Exchange& exchange, WorkerState& worker, const RelayRoute&
         co_return;
     }
     job.plan = plan_for(job);
-    if (job.plan.loading) {
-        const WaitEnd end =
-            co_await wait_for_model(exchange, worker, job.plan, [&job] { return plan_for(job); });
-        if (end == WaitEnd::client_left) {
+    if (job.plan.refusal || job.plan.loading) {
+        if (co_await wait_for_plan(job) == WaitEnd::client_left) {
             worker.counters.client_left.fetch_add(1, std::memory_order_relaxed);
             exchange.abort();
             co_return;
         }
     }
+    const bool counts = job.route.operation == Operation::count_tokens;
+    if (counts) {
+        keep_who_counts(job.plan);
+    }
     if (job.plan.refusal) {
         co_await answer_refusal(job);
+        co_return;
+    }
+    if (counts && job.plan.attempts.empty()) {
+        co_await answer_estimate(job);
         co_return;
     }
     if (job.plan.loading) {

@@ -65,6 +65,19 @@ Error key_refused(const Upstream& upstream, int status) {
     };
 }
 
+// What a provider says of a failure may quote the key it was given, or another nova holds.
+std::string without_secrets(const Attempt& attempt, std::string_view text) {
+    std::string clean = attempt.worker.log.redactor().clean(text);
+    std::string_view key = attempt.upstream->auth_header_value.reveal();
+    key.remove_prefix(key.starts_with("Bearer ") ? 7 : 0);
+    for (std::size_t at = key.empty() ? std::string::npos : clean.find(key);
+         at != std::string::npos; at = clean.find(key, at)) {
+        clean.replace(at, key.size(), "[redacted]");
+        at += 10;
+    }
+    return clean;
+}
+
 Refusal refusal_of(const net::ResponseHead& head) {
     Refusal refusal{.status = head.status, .content_type = {}, .headers = {}, .body = {}};
     refusal.content_type = head.headers.find("Content-Type");
@@ -99,6 +112,7 @@ take_refusal(Attempt& attempt, net::UpstreamConnection& upstream, const net::Res
         if (attempt.active.client_left || attempt.active.cut) {
             co_return attempt.failed({});
         }
+        body.text = without_secrets(attempt, body.text);
         attempt.error = dialect::codec_of(attempt.request.dialect).read_error(status, body.text);
         attempt.error.retry_after = attempt.retry_after;
         if (body.whole && !attempt.request.translated && is_json(refusal.content_type)) {
@@ -196,6 +210,7 @@ Attempt::Attempt(
     : job{the_job}, worker{the_job.worker}, upstream{std::move(the_upstream)}, request{the_request},
       permit_{permit}, meter_{the_job.worker.meter_of(*upstream)},
       began_{the_job.worker.clock.now()} {
+    job.asked_at = began_;
     active.upstream = upstream.get();
     active.exchange = &job.exchange;
     worker.add(active);
@@ -210,6 +225,7 @@ Attempt::~Attempt() {
     worker.remove(active);
     if (!committed) {
         job.upstream_time += worker.clock.now() - began_;
+        job.asked_at.reset();
     }
 }
 
@@ -221,6 +237,7 @@ void Attempt::commit(int status) {
         job.first_content_at = now;
     }
     job.upstream_time += now - began_;
+    job.asked_at.reset();
     if (permit_ != nullptr) {
         permit_->ended(Health::good, now);  // a stream may run for minutes: others may come now
     }
@@ -280,6 +297,8 @@ Ending Attempt::failed(Error reason) {
 
 Ending Attempt::ended(Ended how, Error reason) {
     error = std::move(reason);
+    error.message = without_secrets(*this, error.message);
+    error.word = without_secrets(*this, error.word);
     return Ending{.how = how, .committed = committed, .cloud = upstream->where == Where::cloud};
 }
 
