@@ -162,20 +162,26 @@ start_daemon(CommandContext& context, const std::string& data_dir, const UpOptio
     )};
 }
 
-// Runs the script that installs llama.cpp and the small model; its progress goes to the terminal.
-Result<void> install_engine(CommandContext& context) {
+// What nova up brings by itself: words of tools/engines.sh, and the same for people.
+struct Missing {
+    std::vector<std::string> names;
+    std::string_view what;
+    std::string_view no_script;  // the error where the script does not lie beside the program
+    std::string_view remedy;
+};
+
+// Runs the script that installs engines and the small model; its progress goes to the terminal.
+Result<void> install(CommandContext& context, const Missing& missing) {
     const auto script = engines_script(own_program());
     if (!script) {
         return fail(
-            ErrorCode::precondition,
-            "No engine is installed: neither llama-server nor ollama is on PATH.",
-            "Install llama.cpp or Ollama, or run ./setup.sh in nova's sources."
+            ErrorCode::precondition, std::string{missing.no_script}, std::string{missing.remedy}
         );
     }
-    context.terminal.note("No engine is installed; installing llama.cpp and a small model.");
+    context.terminal.note(fmt::format("{} Installing {}.", missing.no_script, missing.what));
     process::SpawnRequest request;
     request.program = *script;
-    request.argv = {"llamacpp", "model"};
+    request.argv = missing.names;
     request.env = rows_of(context.environment);
     const auto child = process::spawn(request, STDERR_FILENO, STDERR_FILENO);
     if (!child) {
@@ -186,8 +192,8 @@ Result<void> install_engine(CommandContext& context) {
     }
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
         return fail(
-            ErrorCode::precondition, "llama.cpp could not be installed.",
-            "Read what is printed above; then try again, or install an engine yourself."
+            ErrorCode::precondition, fmt::format("nova could not install {}.", missing.what),
+            fmt::format("Read what is printed above and try again, or: {}", missing.remedy)
         );
     }
     return {};
@@ -201,7 +207,13 @@ struct Choice {
 Result<Choice> choose(CommandContext& context, const UpOptions& options) {
     auto engines = find_engines(context.environment);
     if (options.engine.empty() && engines.empty()) {
-        if (const auto installed = install_engine(context); !installed) {
+        const Missing missing{
+            .names = {"llamacpp", "model"},
+            .what = "llama.cpp and a small model",
+            .no_script = "No engine is installed: neither llama-server nor ollama is on PATH.",
+            .remedy = "Install llama.cpp or Ollama, or run ./setup.sh in nova's sources."
+        };
+        if (const auto installed = install(context, missing); !installed) {
             return propagate(installed);
         }
         engines = find_engines(context.environment);
@@ -220,10 +232,16 @@ Result<Choice> choose(CommandContext& context, const UpOptions& options) {
         choice.model = cached_small_model(context.environment).value_or("");
     }
     if (choice.model.empty()) {
-        return fail(
-            ErrorCode::precondition, "There is no model on this machine that nova knows of.",
-            "Run ./setup.sh, or name one: nova up --model FILE.gguf"
-        );
+        const Missing missing{
+            .names = {"model"},
+            .what = "a small model (98 MB)",
+            .no_script = "There is no model on this machine that nova knows of.",
+            .remedy = "Run ./setup.sh in nova's sources, or name one: nova up --model FILE.gguf"
+        };
+        if (const auto installed = install(context, missing); !installed) {
+            return propagate(installed);
+        }
+        choice.model = cached_small_model(context.environment).value_or("");
     }
     return choice;
 }

@@ -86,10 +86,10 @@ hardware::HardwareSnapshot without_gpus(hardware::HardwareSnapshot hardware) {
 
 lifecycle::Planner make_embed_planner(
     const engine::EngineRegistry& registry, std::function<hardware::HardwareSnapshot()> hardware,
-    LaunchFolders folders
+    LaunchFolders folders, ImageChoice images
 ) {
     auto cpu_only = [hardware = std::move(hardware)] { return without_gpus(hardware()); };
-    auto planner = make_planner(registry, cpu_only, std::move(folders));
+    auto planner = make_planner(registry, cpu_only, std::move(folders), std::move(images));
     return [&registry, planner = std::move(planner), cpu_only = std::move(cpu_only)](
                const BackendSpec& spec, const engine::ResolvedModel& model,
                const runtime::InstanceIdentity& identity

@@ -9,7 +9,7 @@ namespace nova::app {
 // option that has no place in this slot).
 lifecycle::Planner make_embed_planner(
     const engine::EngineRegistry& registry, std::function<hardware::HardwareSnapshot()> hardware,
-    LaunchFolders folders
+    LaunchFolders folders, ImageChoice images = {}
 );
 
 }  // namespace nova::app

@@ -19,18 +19,17 @@ Result<RuntimeKind> runtime_for(const engine::BackendSpec& spec) {
     if (spec.engine.value == "custom") {
         return RuntimeKind::external;
     }
+    // What auto means is decided when the wish comes (RecoveryParts::choose_runtime), so that an
+    // engine does not move because a daemon was away for a moment.
     if (spec.runtime == "auto" || spec.runtime == "process") {
         return RuntimeKind::process;
     }
     if (spec.runtime == "docker") {
-        return fail(
-            ErrorCode::unsupported, "This version of nova does not run engines in Docker yet.",
-            "Leave the runtime out, or say process."
-        );
+        return RuntimeKind::docker;
     }
     return fail(
         ErrorCode::unprocessable, fmt::format("There is no runtime called {}.", spec.runtime),
-        "The runtimes are auto and process."
+        "The runtimes are auto, docker and process."
     );
 }
 
@@ -75,9 +74,10 @@ Result<void> aim_probe_at_custom(lifecycle::ProbeTarget& probe, const engine::Ba
 
 lifecycle::Planner make_planner(
     const engine::EngineRegistry& registry, std::function<hardware::HardwareSnapshot()> hardware,
-    LaunchFolders folders
+    LaunchFolders folders, ImageChoice images, LaunchFacts facts
 ) {
-    return [&registry, hardware = std::move(hardware), folders = std::move(folders)](
+    return [&registry, hardware = std::move(hardware), folders = std::move(folders),
+            images = std::move(images), facts = std::move(facts)](
                const engine::BackendSpec& spec, const engine::ResolvedModel& model,
                const runtime::InstanceIdentity& identity
            ) -> Result<Plan> {
@@ -99,6 +99,9 @@ lifecycle::Planner make_planner(
             .log_path = log_path(folders, identity),
             .models_folder = folders.models,
             .api_key = engine->api_key_env.empty() ? std::string{} : random_hex(16),
+            .image = images ? images(engine->name) : std::string{},
+            .hub_token = facts.hub_token,
+            .gpu_free = facts.gpu_free ? facts.gpu_free() : std::nullopt,
         };
         auto instance = engine::plan_launch(*engine, spec, model, hardware(), place);
         if (!instance) {

@@ -56,6 +56,27 @@ TEST(LaunchPlanner, ACustomServerIsAddressedAsTheUserSaid) {
     EXPECT_EQ(planned->probe.auth_header_value.reveal(), "s3cret-value");
 }
 
+TEST(LaunchPlanner, PutsAnEngineIntoAContainerWithTheImageThatIsSet) {
+    static const auto registry = engine::EngineRegistry::load({}).value();
+    engine::BackendSpec spec;
+    spec.engine = EngineName{"llamacpp"};
+    spec.runtime = "docker";
+    std::string set;
+    const auto planner = make_planner(
+        registry, [] { return hardware::HardwareSnapshot{}; },
+        {.logs = "/d/logs", .models = "/d/m"}, [&set](const EngineName&) { return set; }
+    );
+    const engine::ResolvedModel model{.id = {"m"}, .path = "/models/m.gguf", .size = {}};
+    const runtime::InstanceIdentity identity{{"i"}, {"local"}, {7}, {"h"}};
+    const auto usual = planner(spec, model, identity);
+    ASSERT_TRUE(usual) << usual.error().message;
+    EXPECT_EQ(usual->instance.runtime, runtime::RuntimeKind::docker);
+    EXPECT_EQ(usual->instance.image, registry.find("llamacpp")->images.at("cpu"));
+    EXPECT_EQ(usual->instance.container.port, 8080);
+    set = "127.0.0.1:5000/llamacpp:mine";
+    EXPECT_EQ(planner(spec, model, identity)->instance.image, set);
+}
+
 TEST(LaunchPlanner, RefusesWhatDoesNotExistWithARemedy) {
     struct Row {
         std::string engine;
@@ -64,9 +85,8 @@ TEST(LaunchPlanner, RefusesWhatDoesNotExistWithARemedy) {
     };
 
     for (const Row& row :
-         {Row{"tgi", "auto", ErrorCode::not_found},
-          Row{"llamacpp", "docker", ErrorCode::unsupported},
-          Row{"llamacpp", "lxc", ErrorCode::unprocessable}}) {
+         {Row{"tgi", "auto", ErrorCode::not_found}, Row{"llamacpp", "lxc", ErrorCode::unprocessable}
+         }) {
         engine::BackendSpec spec;
         spec.engine = EngineName{row.engine};
         spec.runtime = row.runtime;

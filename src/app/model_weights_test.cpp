@@ -35,17 +35,17 @@ protected:
             .hub = {.base = *catalog::parse_hub_url("http://127.0.0.1:1"), .token = {}},
             .limits = limits,
             .running_ollama = [] { return std::nullopt; },
-            .helper =
-                {
-                    .executor = io.get_executor(),
-                    .clock = clock,
-                    .log = log,
-                    .driver = driver,
-                    .planner = [](auto&, auto&, auto&) -> Result<lifecycle::Plan> {
-                        return fail(ErrorCode::not_found, "There is no Ollama.", "Install it.");
-                    },
-                    .install = InstallId{"test"},
+            .helper = {
+                .executor = io.get_executor(),
+                .clock = clock,
+                .log = log,
+                .drivers = [&driver](runtime::RuntimeKind) { return &driver; },
+                .kinds = {runtime::RuntimeKind::process},
+                .planner = [](auto&, auto&, auto&) -> Result<lifecycle::Plan> {
+                    return fail(ErrorCode::not_found, "There is no Ollama.", "Install it.");
                 },
+                .install = InstallId{"test"},
+            },
         }};
         engine::BackendSpec spec;
         spec.engine = EngineName{std::move(engine)};

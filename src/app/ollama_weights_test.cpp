@@ -43,7 +43,8 @@ protected:
                 {.executor = io_.get_executor(),
                  .clock = clock_,
                  .log = log_,
-                 .driver = driver,
+                 .drivers = [&driver](runtime::RuntimeKind) { return &driver; },
+                 .kinds = {runtime::RuntimeKind::process},
                  .planner = {},
                  .install = InstallId{"test"}}
             };

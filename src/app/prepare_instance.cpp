@@ -47,23 +47,34 @@ Task<void> PrepareInstance::reap() {
     if (reaped_) {
         co_return;
     }
-    const auto left =
-        co_await parts_.driver.list_owned(parts_.install, SlotName{std::string{kSlot}});
+    bool all = true;
+    for (const runtime::RuntimeKind kind : parts_.kinds) {
+        all = co_await reap_of(*parts_.drivers(kind)) && all;
+    }
+    reaped_ = all;
+}
+
+// False: there may be something left.
+Task<bool> PrepareInstance::reap_of(runtime::RuntimeDriver& driver) {
+    const auto left = co_await driver.list_owned(parts_.install, SlotName{std::string{kSlot}});
     if (!left) {
+        const auto print = co_await driver.fingerprint();
+        if (print && !print->usable) {
+            co_return true;  // a runtime that is not there runs nothing
+        }
         parts_.log.warn("prepare.list", {{"error", left.error().message}});
-        co_return;
+        co_return false;
     }
     for (const runtime::OwnedInstance& owned : *left) {
         const runtime::InstanceHandle handle = owned.handle;
-        const auto stopped =
-            co_await parts_.driver.stop(handle, runtime::RuntimeDriver::Force::graceful);
-        parts_.log.info("prepare.reaped", {{"pid", fmt::to_string(handle.pid)}});
+        const auto stopped = co_await driver.stop(handle, runtime::RuntimeDriver::Force::graceful);
+        parts_.log.info("prepare.reaped", {{"name", handle.name}});
         if (!stopped) {
             parts_.log.warn("prepare.reap", {{"error", stopped.error().message}});
-            co_return;
+            co_return false;
         }
     }
-    reaped_ = true;
+    co_return true;
 }
 
 Task<Result<PrepareInstance::Lease>> PrepareInstance::enter() {
@@ -72,7 +83,7 @@ Task<Result<PrepareInstance::Lease>> PrepareInstance::enter() {
     co_await take_turn();
     const Busy busy{busy_};
     if (handle_) {
-        const auto status = co_await parts_.driver.inspect(*handle_);
+        const auto status = co_await driver().inspect(*handle_);
         if (!status || status->state == runtime::InstanceStatus::State::gone) {
             handle_.reset();
         }
@@ -91,6 +102,9 @@ Task<Result<PrepareInstance::Lease>> PrepareInstance::enter() {
 Task<Result<void>> PrepareInstance::start() {
     engine::BackendSpec spec;
     spec.engine = EngineName{"ollama"};
+    if (parts_.choose_runtime) {
+        spec.runtime = co_await parts_.choose_runtime(spec.engine, {});
+    }
     const runtime::InstanceIdentity identity{
         .install = parts_.install,
         .slot = SlotName{std::string{kSlot}},
@@ -102,11 +116,12 @@ Task<Result<void>> PrepareInstance::start() {
         co_return propagate(plan);
     }
     plan->instance.name = "nova-ollama-prepare";
-    const auto prepared = co_await parts_.driver.prepare(plan->instance, {});
+    runtime::RuntimeDriver* driver = parts_.drivers(plan->instance.runtime);
+    const auto prepared = co_await driver->prepare(plan->instance, {});
     if (!prepared) {
         co_return propagate(prepared);
     }
-    auto started = co_await parts_.driver.start(plan->instance);
+    auto started = co_await driver->start(plan->instance);
     if (!started) {
         co_return propagate(started);
     }
@@ -124,10 +139,10 @@ Task<Result<void>> PrepareInstance::wait_until_it_answers() {
         if (answer && answer->status == 200) {
             co_return Result<void>{};
         }
-        const auto status = co_await parts_.driver.inspect(*handle_);
+        const auto status = co_await driver().inspect(*handle_);
         const bool gone = !status || status->state == runtime::InstanceStatus::State::gone;
         if (gone || deadline.passed(parts_.clock)) {
-            const auto log = co_await parts_.driver.log_tail(*handle_, kTail);
+            const auto log = co_await driver().log_tail(*handle_, kTail);
             co_return fail(
                 gone ? ErrorCode::runtime_failed : ErrorCode::timeout,
                 fmt::format(
@@ -154,8 +169,8 @@ Task<void> PrepareInstance::end() {
         co_return;
     }
     const runtime::InstanceHandle handle = *std::exchange(handle_, std::nullopt);
-    const auto stopped =
-        co_await parts_.driver.stop(handle, runtime::RuntimeDriver::Force::graceful);
+    const auto stopped = co_await parts_.drivers(handle.runtime)
+                             ->stop(handle, runtime::RuntimeDriver::Force::graceful);
     if (!stopped) {
         reaped_ = false;  // the next one finds it by its label
         parts_.log.warn("prepare.stop", {{"error", stopped.error().message}});

@@ -19,9 +19,12 @@ public:
         asio::any_io_executor executor;
         Clock& clock;
         Log& log;
-        runtime::RuntimeDriver& driver;
+        lifecycle::DriverTable drivers;
+        std::vector<runtime::RuntimeKind> kinds;  // whose left-overs are looked for
         lifecycle::Planner planner;
         InstallId install;
+        // Where an Ollama runs; empty function: as a native program.
+        std::function<Task<std::string>(EngineName, std::string)> choose_runtime{};
     };
 
     explicit PrepareInstance(Parts parts);
@@ -59,7 +62,11 @@ public:
 
 private:
     Task<Result<void>> start();
+    Task<bool> reap_of(runtime::RuntimeDriver& driver);
     Task<Result<void>> wait_until_it_answers();
+
+    runtime::RuntimeDriver& driver() const { return *parts_.drivers(handle_->runtime); }
+
     Task<void> end();
     void release();
     Task<void> take_turn();

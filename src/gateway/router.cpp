@@ -384,11 +384,12 @@ bool uses_clouds(const RoutingTable& table) {
     return table.strategy != Strategy::local_only;
 }
 
-Error model_not_allowed(std::string_view model) {
+// Whether there is such a model is nothing a key learns that may not use it.
+Error not_of_this_key(std::string_view model) {
     return Error{
-        .code = ErrorCode::forbidden,
-        .message = fmt::format("This key may not use the model `{}`.", model),
-        .word = "model_not_allowed",
+        .code = ErrorCode::not_found,
+        .message = fmt::format("The model `{}` does not exist, or not for this API key.", model),
+        .word = "model_not_found",
         .remedy = "Ask GET /v1/models with this key for the names it may use.",
     };
 }
@@ -462,6 +463,17 @@ std::string reason_of(const RouteStep& first, const RoutePlan& local) {
                                                  : local.reason;
 }
 
+// Nearly every request of a machine of its own: one backend that lists the name, and nobody beside
+// it who could be meant or asked instead. It needs no chain.
+bool only_local(const RoutingTable& table, const RouteRequest& request) {
+    const Access* const access = request.access;
+    const bool scoped =
+        access != nullptr && (!access->models.empty() || !access->providers.empty());
+    return !scoped && table.clouds.empty() && table.aliases.empty() && !table.embed &&
+           uses_local(table) && request.use == Use::generation && table.local &&
+           table.local->serves(request.model);
+}
+
 }  // namespace
 
 RoutePlan plan_route(const RoutingTable& table, std::string_view model) {
@@ -474,11 +486,16 @@ RoutePlan plan_route(const RoutingTable& table, std::string_view model, Use use)
 
 RoutePlan plan_route(const RoutingTable& table, const RouteRequest& request) {
     RoutePlan plan;
+    if (only_local(table, request)) {
+        plan.attempts.push_back({.upstream = table.local, .why = "local"});
+        plan.reason = "local serves it";
+        return plan;
+    }
     Chain chain{.table = table, .request = request, .target = target_of(table, request.model)};
     const Access* const access = request.access;
     if (access != nullptr && !access->may_use_model(request.model) &&
         !access->may_use_model(chain.target.model)) {
-        plan.refusal = model_not_allowed(request.model);
+        plan.refusal = not_of_this_key(request.model);
         plan.reason = "the key may not use the model";
         return plan;
     }

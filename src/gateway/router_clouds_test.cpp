@@ -150,7 +150,7 @@ TEST(RouterClouds, EveryStrategyStateAndSetOfClouds) {
             EXPECT_EQ(text(nullptr), row.open[i]) << where;
             EXPECT_EQ(text(&open), row.open[i]) << where;
             EXPECT_EQ(text(&stay), row.never_cloud[i]) << where;
-            EXPECT_EQ(text(&other_model), "!model_not_allowed") << where;
+            EXPECT_EQ(text(&other_model), "!model_not_found") << where;
         }
     }
 }

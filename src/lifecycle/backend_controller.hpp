@@ -1,5 +1,4 @@
-// The shell around transition(): a single writer that feeds it events and performs what it asks
-// for.
+// The shell around transition(): one writer that feeds it events and performs what it asks for.
 #pragma once
 
 #include <deque>
@@ -41,6 +40,9 @@ public:
     BackendStatus status() const override;
     Task<Result<std::string>> log_tail(std::size_t lines) override;
     void wake() override;
+    // Replaces what answers but lost its GPU; nothing happens when it no longer serves.
+    void condemn(Generation generation, OperationError why);
+    Task<void> look_for_models() override;
 
     const BackendState& state() const { return state_; }
 

@@ -134,6 +134,24 @@ TEST_F(BackendControllerTest, BringsAnExitedEngineBackAtOnce) {
     EXPECT_EQ(nova_->controller.status().attempts, 0U);
 }
 
+TEST_F(BackendControllerTest, ReplacesAnEngineThatLostItsGpuOnce) {
+    boot();
+    ready("a");
+    const Generation first = nova_->controller.status().instance->identity.generation;
+    const OperationError why{
+        .code = "gpu_taken", .detail = "The GPU was taken.", .remedy = "Wait.", .log_excerpt = {}
+    };
+    nova_->controller.condemn(first, why);
+    nova_->run_for(std::chrono::seconds{3});
+    EXPECT_EQ(phase(), Phase::ready);
+    EXPECT_EQ(machine_.running(), 1U);
+    const Generation second = nova_->controller.status().instance->identity.generation;
+    EXPECT_NE(second, first);
+    nova_->controller.condemn(first, why);  // the old one's number means nobody
+    nova_->run_for(std::chrono::seconds{3});
+    EXPECT_EQ(nova_->controller.status().instance->identity.generation, second);
+}
+
 TEST_F(BackendControllerTest, BacksOffWhenAnEngineNeverBecomesReady) {
     Nova& nova = boot();
     machine_.deaf = true;

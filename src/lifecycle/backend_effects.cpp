@@ -237,9 +237,14 @@ Task<Event> BackendController::prepare(Target target) {
             )
         };
     }
+    if (ports_.preflight) {
+        if (const auto possible = co_await ports_.preflight(spec, plan->instance); !possible) {
+            co_return PrepareFailed{target.spec, failure_from(possible.error())};
+        }
+    }
     const auto prepared =
         co_await driver->prepare(plan->instance, [this](const runtime::Progress& progress) {
-            report_progress("weights", progress);
+            report_progress(progress.step == "image" ? "image" : "weights", progress);
         });
     if (!prepared) {
         co_return PrepareFailed{target.spec, failure_from(prepared.error())};

@@ -37,6 +37,19 @@ Task<std::optional<Failure>> BackendController::why_broken(runtime::InstanceHand
     if (broken && !broken->error.failure.empty()) {
         co_return std::nullopt;  // its exit or its answer told it already
     }
+    if (handle.runtime == runtime::RuntimeKind::docker) {
+        const auto status = co_await ports_.drivers(handle.runtime)->inspect(handle);
+        if (status && status->paused) {
+            co_return Failure{
+                .terminal = false,
+                .error =
+                    {.code = "container_paused",
+                     .detail = fmt::format("Somebody paused the container {}.", handle.name),
+                     .remedy = "nova starts it anew. To have it out of the way, stop it: nova stop",
+                     .log_excerpt = {}}
+            };
+        }
+    }
     const std::string log = co_await tail_of(handle);
     Failure reading = read_failure({.log = log, .engine = facts.at("engine")}, "", facts);
     if (!reading.error.failure.empty()) {

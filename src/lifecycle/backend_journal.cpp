@@ -96,12 +96,32 @@ PhaseEnd phase_ended(const Event& event) {
 
 void end_phases(Operation& operation, std::string_view id, std::string_view state, WallTime now) {
     for (OperationPhase& phase : operation.phases) {
-        if (phase.state == "running" && (id.empty() || phase.id == id)) {
+        // Preparing is weights, and then an image where there is one.
+        const bool meant = id.empty() || phase.id == id || (id == "weights" && phase.id == "image");
+        if (phase.state == "running" && meant) {
             phase.state = state;
             phase.ended_at = now;
             phase.eta_s.reset();
         }
     }
+}
+
+// The weights are here, and it is the image's turn; the machine knows both as one step.
+void begin_image_phase(Operation& operation, WallTime now) {
+    const auto weights = std::ranges::find_if(operation.phases, [](const OperationPhase& phase) {
+        return phase.id == "weights" && phase.state == "running";
+    });
+    if (weights == operation.phases.end()) {
+        return;
+    }
+    weights->state = "succeeded";
+    weights->ended_at = now;
+    weights->eta_s.reset();
+    OperationPhase image;
+    image.id = "image";
+    image.state = "running";
+    image.started_at = now;
+    operation.phases.push_back(std::move(image));
 }
 
 }  // namespace
@@ -416,6 +436,9 @@ void BackendController::report_progress(
     }
     if (!operation_ || finished(operation_->state)) {
         return;
+    }
+    if (phase == "image") {
+        begin_image_phase(*operation_, ports_.clock.wall_now());
     }
     const auto at = std::ranges::find_if(operation_->phases, [&](const OperationPhase& p) {
         return p.id == phase && p.state == "running";

@@ -309,6 +309,13 @@ void Machine::fold(const Exited& event) {
     }
 }
 
+// Only one that serves: a start, a drain and a stop end by themselves.
+void Machine::fold(const Condemned& event) {
+    if (instance_is(event.generation) && s_.running->ready && !s_.running->gone) {
+        break_instance(event.failure);
+    }
+}
+
 void Machine::steer_probe() {
     if (!s_.running || !s_.running->up || s_.running->gone || s_.running->broken || has_to_go()) {
         return;

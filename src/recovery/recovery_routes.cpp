@@ -284,6 +284,26 @@ std::optional<Error> start_refused(const RecoveryParts& parts) {
     return parts.start_refused ? parts.start_refused() : std::nullopt;
 }
 
+Task<void> settle_runtime(
+    engine::BackendSpec& spec, const RecoveryParts& parts, lifecycle::BackendStatus status
+) {
+    if (spec.runtime != "auto" || spec.engine.value == "custom" || !parts.choose_runtime) {
+        co_return;
+    }
+    // What runs already may stay where it runs: the same wish again is no wish to move.
+    std::string now;
+    const bool up =
+        status.phase != lifecycle::Phase::failed && status.phase != lifecycle::Phase::stopped;
+    if (status.wanted && up) {
+        engine::BackendSpec same = *status.wanted;
+        same.runtime = spec.runtime;
+        if (engine::hash_of(same) == engine::hash_of(spec)) {
+            now = status.wanted->runtime;
+        }
+    }
+    spec.runtime = co_await parts.choose_runtime(spec.engine, std::move(now));
+}
+
 Task<void> post_start(Exchange& exchange, RecoveryParts& parts) {
     if (auto refused = start_refused(parts)) {
         co_return co_await refuse(exchange, std::move(*refused));
@@ -302,6 +322,7 @@ Task<void> post_start(Exchange& exchange, RecoveryParts& parts) {
     if (!spec) {
         co_return co_await refuse(exchange, spec.error());
     }
+    co_await settle_runtime(*spec, parts, (*slot)->status());
     co_await set_desired(exchange, **slot, std::move(*spec), request->strategy);
 }
 
@@ -329,6 +350,7 @@ Task<void> post_switch_model(Exchange& exchange, RecoveryParts& parts) {
         co_return co_await refuse(exchange, spec.error());
     }
     spec->model = ModelId{asked->model};
+    co_await settle_runtime(*spec, parts, (*slot)->status());
     co_await set_desired(exchange, **slot, std::move(*spec));
 }
 

@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "core/clock.hpp"
+#include "core/strong.hpp"
+#include "core/task.hpp"
 #include "lifecycle/backend_control.hpp"
 #include "net/route_table.hpp"
 #include "recovery/admin_auth.hpp"
@@ -43,6 +45,9 @@ struct RecoveryParts {
     lifecycle::BackendControl* embed = nullptr;  // the slot beside backend's; empty: there is none
     // Why nothing may be started here (mode cloud-only); empty function: everything may.
     std::function<std::optional<Error>()> start_refused{};
+    // What the runtime auto means for this engine just now; empty function: it stays auto. Given
+    // where the same wish runs already, or "".
+    std::function<Task<std::string>(EngineName, std::string)> choose_runtime{};
 };
 
 // Registers everything under both bases of contract.md 2. parts must outlive the table.

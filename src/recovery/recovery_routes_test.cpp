@@ -317,6 +317,30 @@ TEST_F(RecoveryRoutesTest, AnOperationIsCancelledWhereItRuns) {
     EXPECT_TRUE(backend_.cancelled.empty());
 }
 
+TEST_F(RecoveryRoutesTest, TheRuntimeAutoIsSettledWhenTheWishComes) {
+    std::vector<std::string> asked;
+    parts_.choose_runtime = [&asked](EngineName engine, std::string now) -> Task<std::string> {
+        asked.push_back(engine.value + " " + now);
+        co_return "docker";
+    };
+    const char* path = "/inference/backend/llamacpp/start";
+    call("POST", path, R"({"model": "m"})");
+    EXPECT_EQ(backend_.wishes.back().spec->runtime, "docker");
+    // The same again, while it is up: told where it is.
+    backend_.state.wanted = backend_.wishes.back().spec;
+    backend_.state.phase = lifecycle::Phase::ready;
+    call("POST", path, R"({"model": "m"})");
+    call("POST", path, R"({"model": "another"})");
+    backend_.state.phase = lifecycle::Phase::failed;
+    call("POST", path, R"({"model": "m"})");
+    EXPECT_EQ(
+        asked, (std::vector<std::string>{"llamacpp ", "llamacpp docker", "llamacpp ", "llamacpp "})
+    );
+    call("POST", path, R"({"model": "m", "runtime": "process"})");
+    EXPECT_EQ(backend_.wishes.back().spec->runtime, "process");
+    EXPECT_EQ(asked.size(), 4U);
+}
+
 TEST_F(RecoveryRoutesTest, NothingIsStartedWhereTheModeForbidsIt) {
     parts_.start_refused = [] {
         return Error{.code = ErrorCode::precondition, .message = "The mode is cloud-only."};

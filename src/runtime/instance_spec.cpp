@@ -66,6 +66,9 @@ std::string ExitStatus::text() const {
     if (out_of_memory) {
         return "was killed because memory ran out";
     }
+    if (removed) {
+        return "was removed by somebody else";
+    }
     if (signal) {
         return fmt::format("was killed by signal {}", *signal);
     }

@@ -12,17 +12,16 @@
 #include <utility>
 
 #include <arpa/inet.h>
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "process/command.hpp"
 #include "process/oom_kill.hpp"
 #include "process/program_search.hpp"
+#include "runtime/log_file.hpp"
 
 namespace nova::runtime {
 namespace {
@@ -88,25 +87,6 @@ bool holds_llama_libraries(const std::filesystem::path& folder) {
         }
     }
     return false;
-}
-
-Result<void> make_log_folder(const std::string& log_path) {
-    if (log_path.empty()) {
-        return fail(ErrorCode::invalid_argument, "An instance needs the path of its log file.");
-    }
-    const auto folder = std::filesystem::path{log_path}.parent_path();
-    std::error_code error;
-    if (std::filesystem::create_directories(folder, error)) {
-        ::chmod(folder.c_str(), 0700);
-    }
-    if (error) {
-        return fail(
-            ErrorCode::precondition,
-            fmt::format("The log folder {} cannot be made: {}.", folder.string(), error.message()),
-            "Make room and check who owns the folder above."
-        );
-    }
-    return {};
 }
 
 // The handle of an instance nobody wrote down: its first process opened a session of its own, and
@@ -389,35 +369,7 @@ ProcessDriver::list_owned(InstallId install, SlotName slot) {
 }
 
 Task<Result<std::string>> ProcessDriver::log_tail(InstanceHandle handle, Bytes at_most) {
-    const process::FileDescriptor log{
-        ::open(handle.log_path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
-    };
-    struct stat facts{};
-    if (!log.open() || ::fstat(log.get(), &facts) != 0 || !S_ISREG(facts.st_mode)) {
-        co_return fail(
-            ErrorCode::not_found, fmt::format("There is no log of {} any more.", handle.name)
-        );
-    }
-    const auto size = static_cast<std::uint64_t>(facts.st_size);
-    const std::uint64_t skipped = size - std::min(size, at_most.count);
-    std::string text(size - skipped, '\0');
-    std::size_t filled = 0;
-    while (filled < text.size()) {
-        const ssize_t got = ::pread(
-            log.get(), text.data() + filled, text.size() - filled,
-            static_cast<off_t>(skipped + filled)
-        );
-        if (got <= 0) {
-            break;
-        }
-        filled += static_cast<std::size_t>(got);
-    }
-    text.resize(filled);
-    // Whole lines only, as long as there is one.
-    if (const std::size_t line = text.find('\n'); skipped > 0 && line != std::string::npos) {
-        text.erase(0, line + 1);
-    }
-    co_return text;
+    co_return tail_of_log(handle.log_path, at_most, handle.name);
 }
 
 Task<Result<ExecOutput>>

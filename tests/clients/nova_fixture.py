@@ -85,6 +85,7 @@ class Nova:
         self.env = {k: v for k, v in os.environ.items() if not k.startswith("NOVA_")}
         self.env["PATH"] = os.pathsep.join([*map(str, engines), "/usr/bin", "/bin"])
         self.env["HOME"] = str(self.data.parent)
+        self.env["NOVA_RUNTIME"] = "process"  # also where a Docker of the machine would answer
         self.env["XDG_CACHE_HOME"] = str(self.data.parent / "cache")
         self.env.update(env or {})
         self.process = None

