@@ -106,6 +106,30 @@ Check check_daemon(CommandContext& context, const std::string& data_dir) {
     };
 }
 
+// One row for each slot of a nova that answers; no rows where nothing went wrong.
+void add_failures(
+    CommandContext& context, const std::string& data_dir, std::vector<Check>& checks
+) {
+    ClientOptions at = context.client;
+    at.data_dir = data_dir;
+    auto client = ControlClient::open(at, context.environment);
+    const auto slots = client ? client->get("/inference/slots") : propagate(client);
+    if (!slots) {
+        return;  // the row of the daemon says it
+    }
+    for (const Json& slot : array_in(*slots, "slots")) {
+        const auto lines = lines_of_last_failure(slot);
+        if (!lines.empty()) {
+            checks.push_back(
+                {.name = "last failure",
+                 .verdict = Verdict::warn,
+                 .detail = lines[0],
+                 .remedy = lines.size() > 1 ? lines[1] : ""}
+            );
+        }
+    }
+}
+
 Check check_port(const char* name, const Endpoint& at, const char* flag, bool ours) {
     if (ours) {
         return {name, Verdict::ok, at.text() + " is nova's."};
@@ -243,6 +267,7 @@ void add_container_checks(
 
 std::vector<Check> all_checks(CommandContext& context, const std::string& data_dir) {
     std::vector<Check> checks{check_data_dir(data_dir), check_daemon(context, data_dir)};
+    add_failures(context, data_dir, checks);
     config::BootInputs inputs;
     inputs.environment = context.environment;
     inputs.flags["data_dir"] = data_dir;

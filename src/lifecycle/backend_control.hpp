@@ -54,6 +54,7 @@ struct BackendStatus {
     WallTime since{};
     std::optional<WallTime> retry_at;
     std::optional<OperationError> error;
+    std::optional<LastFailure> last_failure;
     std::optional<OperationId> operation;  // running now
     std::optional<runtime::InstanceHandle> instance;
     std::optional<engine::BackendSpec> wanted;

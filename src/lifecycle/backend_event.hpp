@@ -35,7 +35,10 @@ struct Listed {
     std::vector<FoundInstance> found;
 };
 
-struct ListFailed {};
+// Nothing is known then: whatever cannot be asked may run.
+struct ListFailed {
+    std::optional<Failure> failure{};
+};
 
 struct Swept {};
 

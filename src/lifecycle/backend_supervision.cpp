@@ -48,8 +48,11 @@ Task<Footprint> BackendController::footprint(Generation generation) {
     print.bytes = ports_.traffic.activity(upstream_id(generation)).bytes;
     const HeldInstance* one = held_.find(generation);
     if (one != nullptr && one->handle) {
-        const std::string tail = co_await tail_of(*one->handle, kWorkTail);
-        print.log = std::hash<std::string>{}(tail);
+        runtime::RuntimeDriver* driver = ports_.drivers(one->handle->runtime);
+        const auto tail = co_await driver->log_tail(*one->handle, kWorkTail);
+        if (tail) {  // a runtime that cannot read it says nothing about work
+            print.log = std::hash<std::string>{}(*tail);
+        }
         one = held_.find(generation);  // it may have gone meanwhile
     }
     if (one != nullptr && one->plan && *one->plan &&
@@ -79,6 +82,9 @@ Task<Probed> BackendController::look_closer(Probed look, bool answered) {
             how = BadLook::canary;
         } else {
             next_canary_at_ = ports_.clock.now() + options_.policy.canary_interval;
+            if (options_.policy.bug == PlantedBug::canary_counts_as_use) {
+                post(UseSeen{.generation = look.generation, .used = true});
+            }
         }
         now = co_await footprint(look.generation);
     }

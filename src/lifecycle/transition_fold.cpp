@@ -129,6 +129,7 @@ void Machine::fail_wanted(const Failure& failure, bool proven, Tried tried) {
 void Machine::fold(const Listed& event) {
     end_work();
     s_.listed = true;
+    s_.error.reset();
     s_.adopted_index.reset();
     const auto wanted = goal();
     for (const FoundInstance& found : event.found) {
@@ -165,8 +166,9 @@ void Machine::adopt_instance(const Target& target, Generation generation) {
     s_.next_probe_at = now_;
 }
 
-void Machine::fold(const ListFailed& /*event*/) {
+void Machine::fold(const ListFailed& event) {
     end_work();
+    s_.error = event.failure;
     pause();
 }
 
