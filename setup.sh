@@ -6,14 +6,18 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 
 usage() {
     cat <<'TEXT'
-usage: ./setup.sh [--mode hybrid|local-only|cloud-only] [--derive-mode-only]
+usage: ./setup.sh [--mode hybrid|local-only|cloud-only] [--runtime docker|native]
+                  [--derive-mode-only | --choose-runtime-only]
 
 Installs missing Debian packages, builds build/release/nova, installs llama.cpp and a small model
 below ~/.cache/nova (about 10 minutes the first time on two cores), asks once for the mode, writes
 it to .env, and starts nova, which answers a first prompt and prints its addresses.
 
   --mode MODE          do not ask; also NOVA_INFERENCE_MODE=MODE
+  --runtime docker     engines run in containers; the default where Docker answers
+  --runtime native     engines run as programs of this machine; also NOVA_SETUP_RUNTIME=native
   --derive-mode-only   write .env and stop
+  --choose-runtime-only   say where engines would run, and why, and stop
 
 hybrid       local models, clouds where configured when the local one cannot answer (default)
 local-only   local models, no request ever leaves this machine
@@ -74,16 +78,19 @@ choose_mode() {
     fi
 }
 
-# The profiles of .env with the bundled engine's in or out; tokens of others stay as they are.
+# The profiles of .env: tokens of others stay, of ours there is one engine's or none. Which one is
+# what stood there before, else the bundled Ollama.
 derived_profiles() {
-    local token kept=()
+    local token kept=() own=''
     while IFS= read -r -d, token; do
-        if [[ -n $token && $token != local-ollama ]]; then
-            kept+=("$token")
-        fi
+        case $token in
+            local-ollama | local-vllm | local-sglang | local-llamacpp) own=${own:-$token} ;;
+            '') ;;
+            *) kept+=("$token") ;;
+        esac
     done <<<"$(env_value COMPOSE_PROFILES),"
     if [[ $mode != cloud-only ]]; then
-        kept+=(local-ollama)
+        kept+=("${own:-local-ollama}")
     fi
     local IFS=,
     printf '%s' "${kept[*]-}"
@@ -152,23 +159,57 @@ build_nova() {
     [[ -x build/release/nova ]] || fail 'the build made no build/release/nova.'
 }
 
+# Sets `runtime` (docker or native) and `reason`: what was asked for, else what answers.
+choose_runtime() {
+    local said
+    if [[ -n ${runtime:-} ]]; then
+        [[ $runtime == docker || $runtime == native ]] ||
+            fail "runtime \"$runtime\" is not known; use docker or native." 2
+        reason='you said so'
+        return
+    fi
+    runtime=native
+    if ! command -v docker >/dev/null; then
+        reason='Docker is not installed'
+    elif said=$(timeout 10 docker version --format '{{.Server.Version}}' 2>&1); then
+        runtime=docker
+        reason="Docker $said answers"
+    elif [[ $said == *'ermission denied'* ]]; then
+        reason="this user may not use Docker's socket (sudo usermod -aG docker $USER)"
+    else
+        reason="Docker is installed, but its daemon does not answer"
+    fi
+}
+
+say_runtime() {
+    if [[ $runtime == docker ]]; then
+        say "engines run in containers: $reason (otherwise: ./setup.sh --runtime native)"
+    else
+        say "engines run as native programs: $reason"
+    fi
+}
+
 start_nova() {
-    local path=$PATH model=()
+    local path=$PATH model=() kind=docker
     if [[ $mode != cloud-only ]]; then
         local engine weights
-        engine=$(tools/engines.sh llamacpp --print-dir)
+        if [[ $runtime == native ]]; then
+            kind=process
+            engine=$(tools/engines.sh llamacpp --print-dir)
+            path=$path:$engine # an engine you installed yourself comes first
+        fi
         weights=$(tools/engines.sh model --print-dir)/SmolLM2-135M-Instruct.Q4_1.gguf
-        path=$path:$engine # an engine you installed yourself comes first
         if [[ -z $(env_value DEFAULT_CHAT_MODEL) ]]; then
             model=(DEFAULT_CHAT_MODEL="$weights")
         fi
     fi
     say 'starting nova'
-    env PATH="$path" NOVA_INFERENCE_MODE="$mode" "${model[@]}" build/release/nova up
+    env PATH="$path" NOVA_INFERENCE_MODE="$mode" NOVA_RUNTIME="$kind" "${model[@]}" \
+        build/release/nova up
 }
 
 main() {
-    local mode='' only_mode=no began=$SECONDS
+    local mode='' only=no began=$SECONDS runtime=${NOVA_SETUP_RUNTIME:-} reason=''
     while (($# > 0)); do
         case $1 in
             --mode)
@@ -177,7 +218,14 @@ main() {
                 [[ -n $mode ]] || fail '--mode needs a value; see ./setup.sh --help.' 2
                 ;;
             --mode=*) mode=${1#*=} ;;
-            --derive-mode-only) only_mode=yes ;;
+            --runtime)
+                runtime=${2-}
+                shift
+                [[ -n $runtime ]] || fail '--runtime needs a value; see ./setup.sh --help.' 2
+                ;;
+            --runtime=*) runtime=${1#*=} ;;
+            --derive-mode-only) only=mode ;;
+            --choose-runtime-only) only=runtime ;;
             -h | --help)
                 usage
                 exit 0
@@ -189,9 +237,14 @@ main() {
         esac
         shift
     done
+    choose_runtime
+    if [[ $only == runtime ]]; then
+        say_runtime
+        return
+    fi
     # Asked first, so that nobody has to wait for the build to answer a question.
     choose_mode
-    if [[ $only_mode == yes ]]; then
+    if [[ $only == mode ]]; then
         derive_mode
         return
     fi
@@ -201,8 +254,13 @@ main() {
     build_nova
     derive_mode
     if [[ $mode != cloud-only ]]; then
-        say 'engine and model (5 to 10 minutes the first time)'
-        tools/engines.sh llamacpp model
+        say_runtime
+        if [[ $runtime == native ]]; then
+            say 'engine and model (5 to 10 minutes the first time)'
+            tools/engines.sh llamacpp model
+        else
+            tools/engines.sh model
+        fi
     fi
     start_nova
     say "done in $((SECONDS - began)) s. Later: build/release/nova up, nova down, nova --help"

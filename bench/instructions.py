@@ -162,7 +162,6 @@ def start(which: str, prefix: list[str], folder: pathlib.Path, port: int, mock: 
     if which == "nginx":
         return overhead.start_nginx(folder, port, mock, 0, prefix)
     data = folder / "data"
-    data.mkdir(mode=0o700)
     nova = without_debug(options.nova, folder)
     return overhead.start_nova(nova, data, port, mock, 1, prefix)
 
@@ -201,6 +200,8 @@ def main() -> None:
     parser.add_argument("--fake-engine", default="build/release/bin/fake_engine")
     parser.add_argument("--requests", type=int, default=1000)
     parser.add_argument("--streams", type=int, default=50)
+    parser.add_argument("--chunk-us", type=int, default=3000,
+                        help="between two chunks, so that each is read alone; 0: as they come")
     parser.add_argument("--warm-up", type=int, default=50)
     parser.add_argument("--nginx", action="store_true", help="count nginx too")
     parser.add_argument("--syscalls", action="store_true", help="count system calls too")
@@ -210,8 +211,9 @@ def main() -> None:
     options = parser.parse_args()
     port = overhead.free_port()
     mock = overhead.Server(
-        [options.fake_engine, "--bench", "--bench-chunk-us", "0", "--surface", "vllm", "--host",
-         overhead.HOST, "--port", str(port), "-m", overhead.MODEL, "--alias", overhead.MODEL],
+        [options.fake_engine, "--bench", "--bench-chunk-us", str(options.chunk_us),
+         "--surface", "vllm", "--host", overhead.HOST, "--port", str(port),
+         "-m", overhead.MODEL, "--alias", overhead.MODEL],
         stdout=subprocess.DEVNULL,
     )
     try:

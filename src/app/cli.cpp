@@ -280,6 +280,11 @@ void add_machine_commands(CLI::App& app, Parsed& parsed) {
         "nova detect --json", [](CommandContext& context) { return detect_command(context); }
     );
     add_client_options(detect, parsed);
+    CLI::App& gpu = add_command(
+        app, parsed, "gpu", "What the GPUs do right now, and what is wrong with them",
+        "nova gpu --json", [](CommandContext& context) { return gpu_command(context); }
+    );
+    add_client_options(gpu, parsed);
     CLI::App& engines = add_command(
         app, parsed, "engines", "Which engines can run here, and if not, why", "nova engines",
         [](CommandContext& context) { return engines_command(context); }

@@ -87,7 +87,19 @@ private:
         co_return list;
     }
 
-    static Task<Result<std::string>> hardware() { co_return std::string{R"({"gpus":[]})"}; }
+    static Task<Result<std::string>> hardware() {
+        co_return std::string{
+            R"({"gpus":[],"gpu_trouble":
+                {"trouble":"lost","detail":"It is lost.","remedy":"Reboot."}})"
+        };
+    }
+
+    static Task<Result<std::string>> gpu_stats() {
+        co_return std::string{R"([{"index":0,"name":"NVIDIA Example","utilization_pct":12.0,
+            "vram_used_bytes":1073741824,"vram_total_bytes":null,"temperature_c":null,
+            "power_w":26.2,"power_limit_w":320.0,
+            "processes":[{"pid":42,"name":"llama-server","vram_used_bytes":null}]}])"};
+    }
 
     asio::io_context context_{1};
     SystemClock clock_;
@@ -103,7 +115,7 @@ private:
         .auth = auth_,
         .clock = clock_,
         .engines = engines,
-        .hardware = {hardware, hardware, hardware},
+        .hardware = {hardware, hardware, gpu_stats},
         .readiness = [] { return recovery::Readiness{}; },
         .version = "0.1.0",
         .event_limits = {},
@@ -185,7 +197,7 @@ TEST_F(CliTest, EveryCommandHelpsWithAnExample) {
     for (const char* command :
          {"up",     "down",    "serve",      "status",    "detect", "engines", "start",
           "stop",   "switch",  "operations", "cancel",    "chat",   "logs",    "events",
-          "doctor", "explain", "version",    "providers", "mode",   "config"}) {
+          "doctor", "explain", "version",    "providers", "mode",   "config",  "gpu"}) {
         const Ran ran = run({command, "--help"}, false);
         EXPECT_EQ(ran.code, 0) << command;
         EXPECT_NE(ran.out.find("Example:\n  nova " + std::string{command}), std::string::npos)
@@ -339,6 +351,20 @@ TEST_F(CliTest, DoctorNamesWhatIsWrong) {
     EXPECT_EQ(json["ok"], false);
     EXPECT_EQ(json["checks"][0]["verdict"], "fail");
     EXPECT_NE(json["checks"][0]["remedy"].get<std::string>().find("chmod 600"), std::string::npos);
+}
+
+TEST_F(CliTest, ShowsWhatTheGpusDoAndWhatIsWrong) {
+    ControlSide nova{folder_};
+    const Ran ran = run({"gpu"});
+    EXPECT_EQ(ran.code, 0) << ran.error;
+    for (const char* part :
+         {"NVIDIA Example", "12 %", "1.0 GiB of unknown", "26 W of 320 W", "42  llama-server",
+          "It is lost.", "Reboot."}) {
+        EXPECT_TRUE(ran.out.contains(part)) << part << " is not in\n" << ran.out;
+    }
+    const Json json = Json::parse(run({"gpu", "--json"}).out);
+    EXPECT_EQ(json["gpus"][0]["vram_total_bytes"], nullptr);
+    EXPECT_EQ(json["trouble"]["trouble"], "lost");
 }
 
 TEST_F(CliTest, DetectWorksWithoutADaemon) {

@@ -51,7 +51,8 @@ Error no_leave(gateway::Strategy strategy) {
 }
 
 CloudProviders::CloudProviders(Parts parts)
-    : parts_{std::move(parts)}, secrets_{parts_.key_file, parts_.log}, poke_{parts_.executor} {}
+    : parts_{std::move(parts)}, secrets_{parts_.key_file, parts_.log}, poke_{parts_.executor},
+      settled_{parts_.executor, asio::steady_timer::time_point::max()} {}
 
 CloudProviders::~CloudProviders() = default;
 
@@ -255,6 +256,7 @@ Task<void> CloudProviders::keep_fresh() {
                 );
             }
         }
+        settled_.cancel();
         poke_.expires_at(next_look());
         boost::system::error_code poked;
         co_await poke_.async_wait(asio::redirect_error(asio::use_awaitable, poked));
@@ -265,16 +267,22 @@ void CloudProviders::look_again() {
     poke_.cancel();
 }
 
-void CloudProviders::missed() {
+Task<void> CloudProviders::missed() {
     const TimePoint now = parts_.clock.now();
-    if (last_miss_ != TimePoint{} && now - last_miss_ < kMissPause) {
-        return;
+    const bool just_done = last_miss_ != TimePoint{} && now - last_miss_ < kMissPause;
+    const bool any = std::ranges::any_of(entries_, [this](const auto& entry) {
+        return entry->document.enabled && permit_for(*entry);
+    });
+    if (just_done || !any) {
+        co_return;
     }
     last_miss_ = now;
     for (const auto& entry : entries_) {
         entry->due = {};
     }
     look_again();
+    boost::system::error_code settled;
+    co_await settled_.async_wait(asio::redirect_error(asio::use_awaitable, settled));
 }
 
 Task<Result<void>> CloudProviders::refresh(std::string id) {
@@ -306,6 +314,8 @@ Task<void> CloudProviders::note_list(
     const bool has_none = !list && list.error().word == "no_model_list";
     if (!list && !has_none) {
         entry->list_error = list.error();
+        // It may quote the key.
+        entry->list_error->message = parts_.log.redactor().clean(list.error().message);
         entry->due = now + std::chrono::duration_cast<TimePoint::duration>(entry->pause);
         entry->pause = std::min<std::chrono::nanoseconds>(entry->pause * 2, kLastRetry);
         co_return;

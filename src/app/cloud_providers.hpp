@@ -33,6 +33,10 @@ public:
         std::function<gateway::Strategy()> strategy;
         // upstreams() says something else now; returns when everybody routes by it.
         std::function<Task<void>()> changed;
+        // How requests to it stand (a breaker's state), and that its past says nothing any more;
+        // both may be empty.
+        std::function<std::string_view(const UpstreamId&)> circuit{};
+        std::function<void(const UpstreamId&)> forget_failures{};
     };
 
     explicit CloudProviders(Parts parts);
@@ -49,8 +53,9 @@ public:
 
     // Asks for lists that are old, until cancelled.
     Task<void> keep_fresh();
-    // Somebody asked for a model nobody knows: lists may be old. Bounded to twice a minute.
-    void missed();
+    // Somebody asked for a model nobody knows: lists may be old. Returns when keep_fresh() has
+    // asked for them anew; at most twice a minute, else at once.
+    Task<void> missed();
     // The mode or a setting changed: what was not allowed may be now.
     void look_again();
 
@@ -86,6 +91,7 @@ private:
     std::vector<std::unique_ptr<Entry>> entries_;  // in the chain's order
     std::unique_ptr<net::TlsClient> tls_;  // made on first need: it reads the system's roots
     asio::steady_timer poke_;
+    asio::steady_timer settled_;  // keep_fresh() has nothing to ask for any more
     TimePoint last_miss_{};
     std::uint64_t versions_ = 0;
 };

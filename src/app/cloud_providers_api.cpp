@@ -100,6 +100,9 @@ Json CloudProviders::entry_json(const Entry& entry) const {
                     : !usable               ? "unusable"
                     : permit_for(entry)     ? "usable"
                                             : "kept_out";  // by the mode
+    if (usable && parts_.circuit) {
+        json["circuit"] = parts_.circuit(entry.upstream->id);
+    }
     return json;
 }
 
@@ -204,6 +207,9 @@ Task<Result<std::string>> CloudProviders::put(std::string id, std::string body) 
     }
     entry.list_error.reset();
     rebuild(entry);
+    if (entry.upstream && parts_.forget_failures) {
+        parts_.forget_failures(entry.upstream->id);  // a new key is tried at once
+    }
     parts_.log.info("provider.configured", {{"id", id}});
     const std::string told = entry_json(entry).dump();
     co_await parts_.changed();
@@ -250,6 +256,9 @@ Task<Result<std::string>> CloudProviders::test(std::string id) {
         answered = co_await ask_one_token(*permit, line(*upstream), upstream);
     } else if (!list) {
         answered = propagate(list);
+    }
+    if (!answered) {
+        answered.error().message = parts_.log.redactor().clean(answered.error().message);
     }
     const std::chrono::duration<double, std::milli> took = parts_.clock.now() - began;
     Json told{{"id", id}, {"ok", answered.has_value()}, {"latency_ms", took.count()}};

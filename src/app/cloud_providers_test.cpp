@@ -51,6 +51,8 @@ protected:
                 ++changed_;
                 co_return;
             },
+            .circuit = [this](const UpstreamId&) { return std::string_view{circuit_}; },
+            .forget_failures = [this](const UpstreamId& id) { forgotten_.push_back(id.value); },
         });
     }
 
@@ -90,6 +92,8 @@ protected:
     gateway::Strategy strategy_ = gateway::Strategy::local_first;
     int status_ = 200;
     std::string models_ = R"({"data": [{"id": "m1"}, {"id": "org/m2"}]})";
+    std::string circuit_ = "closed";
+    std::vector<std::string> forgotten_;
     int asked_ = 0;
     int changed_ = 0;
     std::string seen_key_;
@@ -129,7 +133,7 @@ TEST_F(CloudProvidersTest, UnderLocalOnlyNobodyIsAsked) {
         group.spawn("clouds", clouds->keep_fresh());
         const auto tested = co_await clouds->test("work");
         EXPECT_EQ(tested.error().name(), "local_only");
-        clouds->missed();
+        co_await clouds->missed();
         EXPECT_EQ(Json::parse(*co_await clouds->get("work"))["state"], "kept_out");
         group.cancel();
         co_await group.join();
@@ -160,12 +164,61 @@ TEST_F(CloudProvidersTest, AListThatFailsKeepsTheLastOneAndSaysWhy) {
         EXPECT_TRUE(co_await clouds->put("work", configuration()));
         co_await fresh_until(*clouds, [&] { return changed_ == 2; });
         status_ = 500;
-        clouds->missed();
+        TaskGroup group{io_.get_executor()};
+        group.spawn("miss", clouds->missed());
         co_await fresh_until(*clouds, [&] { return asked_ == 2; });
+        group.cancel();  // fresh_until() may have ended before the answer was noted
+        co_await group.join();
         const auto told = co_await clouds->test("work");
         EXPECT_EQ(Json::parse(*told)["ok"], false);
         EXPECT_EQ(clouds->upstreams().at(0)->models.size(), 2U);
         EXPECT_EQ(Json::parse(*co_await clouds->get("work"))["error"]["code"], "http_error");
+    });
+}
+
+TEST_F(CloudProvidersTest, AMissAsksForTheListsAnewAndNotTwiceInARow) {
+    run([&]() -> Task<void> {
+        auto clouds = make();
+        EXPECT_TRUE(co_await clouds->put("work", configuration()));
+        co_await fresh_until(*clouds, [&] { return changed_ == 2; });
+        models_ = R"({"data": [{"id": "m1"}, {"id": "new"}]})";
+        TaskGroup group{io_.get_executor()};
+        group.spawn("clouds", clouds->keep_fresh());
+        co_await clouds->missed();
+        EXPECT_EQ(asked_, 2);
+        EXPECT_EQ(clouds->upstreams().at(0)->models, (std::vector<std::string>{"m1", "new"}));
+        EXPECT_EQ(changed_, 3) << "everybody routes by it when the miss is over";
+        co_await clouds->missed();
+        EXPECT_EQ(asked_, 2);
+        group.cancel();
+        co_await group.join();
+    });
+}
+
+TEST_F(CloudProvidersTest, TellsHowRequestsStandAndForgetsThePastOfWhatIsChanged) {
+    run([&]() -> Task<void> {
+        auto clouds = make();
+        circuit_ = "credentials";
+        const auto told = co_await clouds->put("work", configuration());
+        EXPECT_EQ(Json::parse(*told)["circuit"], "credentials");
+        EXPECT_EQ(forgotten_, std::vector<std::string>{"cloud/work"}) << "a new key is tried";
+        EXPECT_TRUE(co_await clouds->put("work", R"({"enabled": false})"));
+        EXPECT_FALSE(Json::parse(*co_await clouds->get("work")).contains("circuit"));
+    });
+}
+
+TEST_F(CloudProvidersTest, AProviderThatQuotesItsKeyIsNotQuoted) {
+    run([&]() -> Task<void> {
+        auto clouds = make();
+        EXPECT_TRUE(co_await clouds->put("work", configuration()));
+        status_ = 400;
+        models_ = std::string{R"({"error": {"message": "what is )"} + kKey + R"("}})";
+        const auto told = co_await clouds->test("work");
+        EXPECT_NE(told->find("what is"), std::string::npos) << *told;
+        EXPECT_EQ(told->find(kKey), std::string::npos) << *told;
+        const auto entry = co_await clouds->get("work");
+        EXPECT_NE(entry->find("what is"), std::string::npos) << *entry;
+        EXPECT_EQ(entry->find(kKey), std::string::npos) << *entry;
     });
 }
 

@@ -135,6 +135,7 @@ ExitCode up_command(CommandContext& context, const UpOptions& options);
 ExitCode down_command(CommandContext& context);
 ExitCode status_command(CommandContext& context);
 ExitCode detect_command(CommandContext& context);
+ExitCode gpu_command(CommandContext& context);
 ExitCode engines_command(CommandContext& context);
 ExitCode start_command(CommandContext& context, const StartOptions& options);
 ExitCode stop_command(CommandContext& context, const StopOptions& options);

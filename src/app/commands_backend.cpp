@@ -383,6 +383,11 @@ void show_slot(Terminal& terminal, const Json& status, const std::string& prefix
     if (const std::string retry = text_in(status, "retry_at"); !retry.empty()) {
         terminal.line("  tried again at " + retry);
     }
+    if (text_in(object_in(status, "error"), "detail").empty()) {
+        for (const std::string& line : lines_of_last_failure(status)) {
+            terminal.line("  " + printable(line));
+        }
+    }
     const std::string excerpt = text_in(object_in(status, "error"), "log_excerpt");
     if (!excerpt.empty()) {
         terminal.line("  From the engine's log:\n" + printable(excerpt));

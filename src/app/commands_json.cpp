@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 namespace nova::app {
@@ -53,6 +54,22 @@ const Json& array_in(const Json& value, const char* key) {
     static const Json kNone = Json::array();
     const Json* found = member(value, key);
     return found != nullptr && found->is_array() ? *found : kNone;
+}
+
+std::vector<std::string> lines_of_last_failure(const Json& slot) {
+    const Json& failure = object_in(slot, "last_failure");
+    if (failure.empty()) {
+        return {};
+    }
+    std::vector<std::string> lines{fmt::format(
+        "{} failed at {}{}: {}", text_in(failure, "target", "It"), text_in(failure, "at"),
+        flag_in(failure, "rolled_back") == Flag::on ? " and was rolled back" : "",
+        text_in(failure, "detail")
+    )};
+    if (std::string remedy = text_in(failure, "remedy"); !remedy.empty()) {
+        lines.push_back(std::move(remedy));
+    }
+    return lines;
 }
 
 }  // namespace nova::app

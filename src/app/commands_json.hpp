@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "core/json.hpp"
 
@@ -19,5 +20,9 @@ Flag flag_in(const Json& value, const char* key);
 // An empty object or array when it is missing; valid as long as the value is.
 const Json& object_in(const Json& value, const char* key);
 const Json& array_in(const Json& value, const char* key);
+
+// What went wrong last in a slot, as GET /inference/backend tells it: a sentence, and a remedy
+// where there is one. Empty: nothing did.
+std::vector<std::string> lines_of_last_failure(const Json& slot);
 
 }  // namespace nova::app

@@ -35,5 +35,24 @@ TEST(CommandsJson, TakesAWrongTypeAsMissing) {
     }
 }
 
+TEST(CommandsJson, SaysWhatWentWrongLast) {
+    EXPECT_TRUE(lines_of_last_failure(Json::object()).empty());
+    const Json slot{
+        {"last_failure",
+         {{"target", "llamacpp x"},
+          {"at", "2026-01-01T00:00:00.000Z"},
+          {"rolled_back", true},
+          {"detail", "It ended."},
+          {"remedy", "Fetch it again."}}}
+    };
+    EXPECT_EQ(
+        lines_of_last_failure(slot),
+        (std::vector<std::string>{
+            "llamacpp x failed at 2026-01-01T00:00:00.000Z and was rolled back: It ended.",
+            "Fetch it again."
+        })
+    );
+}
+
 }  // namespace
 }  // namespace nova::app

@@ -1,61 +1,24 @@
-// detect, engines, doctor, version: what this machine has, and what stands in nova's way.
+// detect, gpu, engines, version: what this machine has.
+#include "app/commands_machine.hpp"
+
 #include <chrono>
 #include <filesystem>
 #include <utility>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "app/commands.hpp"
 #include "app/commands_blocking.hpp"
-#include "app/commands_engines.hpp"
 #include "app/commands_json.hpp"
 #include "app/machine.hpp"
-#include "config/boot_config.hpp"
 #include "hardware/hardware_file.hpp"
 #include "hardware/hardware_probe.hpp"
-#include "net/http_server.hpp"
 
 namespace nova::app {
 namespace {
 
 namespace fs = std::filesystem;
-
-// A small quantized model, its context and nova itself; below that nothing useful runs.
-constexpr std::uint64_t kRamWanted = std::uint64_t{2} << 30U;
-constexpr std::uint64_t kDiskWanted = std::uint64_t{5} << 30U;
-
-Json text_or_null(const std::string& text) {
-    return text.empty() ? Json() : Json(text);
-}
-
-// Without a daemon the command looks itself, and keeps what it saw where a daemon will find it.
-Result<Json> detect_here(CommandContext& context) {
-    SystemClock clock;
-    const auto data_dir = data_dir_of(context.client, context.environment);
-    hardware::ProbeSettings settings;
-    std::error_code error;
-    if (data_dir && fs::is_directory(*data_dir, error)) {
-        settings.weights_folder = *data_dir;
-    }
-    hardware::HardwareProbe probe{make_command_runner(context.environment), clock, settings};
-    auto detection = run_blocking<hardware::Detection>([&probe] { return probe.detect(); });
-    hardware::HardwareSnapshot snapshot = std::move(detection.snapshot);
-    if (data_dir && fs::is_directory(*data_dir, error)) {
-        const fs::path file = fs::path{*data_dir} / "hardware.json";
-        const auto stored = hardware::load_hardware_file(file);
-        if (stored && *stored) {
-            snapshot =
-                hardware::merge(**stored, snapshot, hardware::Overwrite::keep_richer).snapshot;
-        }
-        if (const auto saved = hardware::save_hardware_file(file, snapshot); !saved) {
-            context.terminal.note("nova: " + saved.error().message);
-        }
-    }
-    return hardware::to_json(snapshot);
-}
 
 Result<Json> detect(CommandContext& context) {
     auto client = ControlClient::open(context.client, context.environment);
@@ -63,7 +26,7 @@ Result<Json> detect(CommandContext& context) {
         return client->post("/hardware/detect");
     }
     if (client.error().word == "not_running" && context.client.url.empty()) {
-        return detect_here(context);
+        return hardware::to_json(detect_here(context));
     }
     return propagate(client);
 }
@@ -96,165 +59,56 @@ void print_machine(Terminal& terminal, const Json& machine) {
     }
 }
 
-// ---- doctor
-
-enum class Verdict : std::uint8_t { ok, warn, fail };
-
-struct Check {
-    std::string name;
-    Verdict verdict = Verdict::ok;
-    std::string detail;
-    std::string remedy{};
-};
-
-std::string_view word_of(Verdict verdict) {
-    switch (verdict) {
-    case Verdict::ok:
-        return "ok";
-    case Verdict::warn:
-        return "warn";
-    case Verdict::fail:
-        return "fail";
-    }
-    return "";
+// "12 %", or a dash where the device does not say.
+std::string figure_or_dash(const Json& gpu, const char* key, const char* unit) {
+    const auto it = gpu.find(key);
+    return it != gpu.end() && it->is_number() ? fmt::format("{:.0f} {}", it->get<double>(), unit)
+                                              : std::string{"-"};
 }
 
-Check check_data_dir(const std::string& data_dir) {
-    std::error_code error;
-    if (!fs::exists(data_dir, error)) {
-        fs::path above = data_dir;
-        while (!above.empty() && above != above.root_path() && !fs::exists(above, error)) {
-            above = above.parent_path();
-        }
-        if (::access(above.c_str(), W_OK) == 0) {
-            return {"data directory", Verdict::ok, data_dir + " will be made on the first start."};
-        }
-        return {
-            "data directory", Verdict::fail, fmt::format("{} cannot be made.", data_dir),
-            fmt::format("Make {} writable, or choose another with --data-dir.", above.string())
-        };
+void print_gpu(Terminal& terminal, const Json& gpu) {
+    terminal.line(printable(fmt::format(
+        "GPU {}  {:<28} {:>6}  {} of {}  {}  {} of {}", count_in(gpu, "index"),
+        text_in(gpu, "name", "unknown"), figure_or_dash(gpu, "utilization_pct", "%"),
+        bytes_or_dash(gpu, "vram_used_bytes"), bytes_or_dash(gpu, "vram_total_bytes"),
+        figure_or_dash(gpu, "temperature_c", "C"), figure_or_dash(gpu, "power_w", "W"),
+        figure_or_dash(gpu, "power_limit_w", "W")
+    )));
+    for (const Json& process : array_in(gpu, "processes")) {
+        terminal.line(printable(fmt::format(
+            "       {:>8}  {:<28} {}", count_in(process, "pid"),
+            text_in(process, "name", "unknown"), bytes_or_dash(process, "vram_used_bytes")
+        )));
     }
-    if (!fs::is_directory(data_dir, error) || ::access(data_dir.c_str(), W_OK | X_OK) != 0) {
-        return {
-            "data directory", Verdict::fail, data_dir + " cannot be written.",
-            "Check who owns it, or choose another with --data-dir."
-        };
-    }
-    struct stat facts{};
-    const std::string secret = data_dir + "/admin-secret";
-    if (::stat(secret.c_str(), &facts) == 0 && (facts.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
-        return {
-            "data directory", Verdict::fail, "Other users can read " + secret + ".",
-            "Run: chmod 600 " + secret
-        };
-    }
-    return {"data directory", Verdict::ok, data_dir};
-}
-
-Check check_daemon(CommandContext& context, const std::string& data_dir) {
-    const auto running = read_running_nova(data_dir);
-    if (!running) {
-        return {"daemon", Verdict::warn, "nova is not running.", "Start it with: nova up"};
-    }
-    ClientOptions at = context.client;
-    at.data_dir = data_dir;
-    auto client = ControlClient::open(at, context.environment);
-    const auto status = client ? client->get("/inference/backend") : propagate(client);
-    if (!status) {
-        return {"daemon", Verdict::fail, status.error().message, status.error().remedy};
-    }
-    return {
-        "daemon", Verdict::ok,
-        fmt::format(
-            "process {} runs, backend {} is {}.", running->pid, text_in(*status, "backend", "none"),
-            text_in(*status, "state", "unknown")
-        )
-    };
-}
-
-Check check_port(const char* name, const Endpoint& at, const char* flag, bool ours) {
-    if (ours) {
-        return {name, Verdict::ok, at.text() + " is nova's."};
-    }
-    if (const auto free = net::probe_bind(at); !free) {
-        return {
-            name, Verdict::fail, free.error().message,
-            fmt::format("End what uses it, or choose another with {}.", flag)
-        };
-    }
-    return {name, Verdict::ok, at.text() + " is free."};
-}
-
-Check check_engines(const config::Environment& environment) {
-    const auto engines = find_engines(environment);
-    if (engines.empty()) {
-        return {
-            "engines", Verdict::warn,
-            fmt::format(
-                "Neither llama-server nor ollama is on PATH or in {}.", engines_cache(environment)
-            ),
-            "nova up installs llama.cpp, or install one yourself."
-        };
-    }
-    std::string list;
-    for (const FoundEngine& engine : engines) {
-        list += fmt::format("{}{} ({})", list.empty() ? "" : ", ", engine.engine, engine.program);
-    }
-    return {"engines", Verdict::ok, list};
-}
-
-Check check_amount(
-    const char* name, const Json& machine, const char* key, std::uint64_t wanted, std::string remedy
-) {
-    const auto it = machine.find(key);
-    if (it == machine.end() || !it->is_number_unsigned()) {
-        return {name, Verdict::warn, "unknown"};
-    }
-    const auto bytes = it->get<std::uint64_t>();
-    if (bytes < wanted) {
-        return {
-            name, Verdict::warn,
-            fmt::format("{}, less than {}.", human_bytes(bytes), human_bytes(wanted)),
-            std::move(remedy)
-        };
-    }
-    return {name, Verdict::ok, human_bytes(bytes)};
-}
-
-std::vector<Check> all_checks(CommandContext& context, const std::string& data_dir) {
-    std::vector<Check> checks{check_data_dir(data_dir), check_daemon(context, data_dir)};
-    config::BootInputs inputs;
-    inputs.environment = context.environment;
-    inputs.flags["data_dir"] = data_dir;
-    const auto boot = config::load_boot_config(inputs);
-    const auto running = read_running_nova(data_dir);
-    if (!boot) {
-        checks.push_back({"configuration", Verdict::fail, boot.error().message, boot.error().remedy}
-        );
-    } else {
-        const Endpoint& gateway = boot->gateway_listen.value;
-        const Endpoint& control = boot->control_listen.value;
-        checks.push_back(check_port(
-            "gateway port", gateway, "--gateway-listen", running && running->gateway == gateway
-        ));
-        checks.push_back(check_port(
-            "control port", control, "--control-listen", running && running->control == control
-        ));
-    }
-    checks.push_back(check_engines(context.environment));
-    if (const auto machine = detect_here(context)) {
-        checks.push_back(check_amount(
-            "memory", *machine, "ram_bytes", kRamWanted, "Use a small model, or a cloud."
-        ));
-        checks.push_back(check_amount(
-            "disk", *machine, "disk_free_bytes", kDiskWanted,
-            "Free some space, or choose another disk with --data-dir."
-        ));
-    }
-    return checks;
 }
 
 }  // namespace
+
+// Without a daemon the command looks itself, and keeps what it saw where a daemon will find it.
+hardware::HardwareSnapshot detect_here(CommandContext& context) {
+    SystemClock clock;
+    const auto data_dir = data_dir_of(context.client, context.environment);
+    hardware::ProbeSettings settings;
+    std::error_code error;
+    if (data_dir && fs::is_directory(*data_dir, error)) {
+        settings.weights_folder = *data_dir;
+    }
+    hardware::HardwareProbe probe{make_command_runner(context.environment), clock, settings};
+    auto detection = run_blocking<hardware::Detection>([&probe] { return probe.detect(); });
+    hardware::HardwareSnapshot snapshot = std::move(detection.snapshot);
+    if (data_dir && fs::is_directory(*data_dir, error)) {
+        const fs::path file = fs::path{*data_dir} / "hardware.json";
+        const auto stored = hardware::load_hardware_file(file);
+        if (stored && *stored) {
+            snapshot =
+                hardware::merge(**stored, snapshot, hardware::Overwrite::keep_richer).snapshot;
+        }
+        if (const auto saved = hardware::save_hardware_file(file, snapshot); !saved) {
+            context.terminal.note("nova: " + saved.error().message);
+        }
+    }
+    return snapshot;
+}
 
 ExitCode detect_command(CommandContext& context) {
     const auto machine = detect(context);
@@ -265,6 +119,32 @@ ExitCode detect_command(CommandContext& context) {
         context.terminal.line(json_line(*machine));
     } else {
         print_machine(context.terminal, *machine);
+    }
+    return ExitCode::ok;
+}
+
+ExitCode gpu_command(CommandContext& context) {
+    auto client = ControlClient::open(context.client, context.environment);
+    const auto stats = client ? client->get("/hardware/gpu-stats") : propagate(client);
+    if (!stats) {
+        return context.complain(stats.error());
+    }
+    // Before the first detection there is nothing to be said about trouble.
+    const auto machine = client->get("/hardware");
+    const Json trouble = machine ? machine->value("gpu_trouble", Json()) : Json();
+    if (context.client.json) {
+        context.terminal.line(json_line(Json{{"gpus", *stats}, {"trouble", trouble}}));
+        return ExitCode::ok;
+    }
+    for (const Json& gpu : *stats) {
+        print_gpu(context.terminal, gpu);
+    }
+    if (stats->empty()) {
+        context.terminal.line("No GPU says anything.");
+    }
+    if (trouble.is_object()) {
+        context.terminal.line(printable("Trouble  " + text_in(trouble, "detail")));
+        context.terminal.line(printable("         " + text_in(trouble, "remedy")));
     }
     return ExitCode::ok;
 }
@@ -295,37 +175,6 @@ ExitCode engines_command(CommandContext& context) {
         }
     }
     return ExitCode::ok;
-}
-
-ExitCode doctor_command(CommandContext& context) {
-    const auto data_dir = data_dir_of(context.client, context.environment);
-    if (!data_dir) {
-        return context.complain(data_dir.error());
-    }
-    bool failed = false;
-    Json rows = Json::array();
-    for (const Check& check : all_checks(context, *data_dir)) {
-        failed = failed || check.verdict == Verdict::fail;
-        rows.push_back({
-            {"name", check.name},
-            {"verdict", word_of(check.verdict)},
-            {"detail", check.detail},
-            {"remedy", text_or_null(check.remedy)},
-        });
-        if (context.client.json) {
-            continue;
-        }
-        context.terminal.line(printable(
-            fmt::format("{:<5} {:<15} {}", word_of(check.verdict), check.name, check.detail)
-        ));
-        if (!check.remedy.empty()) {
-            context.terminal.line(fmt::format("{:21} {}", "", printable(check.remedy)));
-        }
-    }
-    if (context.client.json) {
-        context.terminal.line(json_line(Json{{"ok", !failed}, {"checks", std::move(rows)}}));
-    }
-    return failed ? ExitCode::precondition : ExitCode::ok;
 }
 
 ExitCode version_command(CommandContext& context) {

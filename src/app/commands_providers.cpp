@@ -92,6 +92,11 @@ void show_provider(Terminal& terminal, const Json& row) {
         array_in(row, "models").size(), text_in(row, "base_url"),
         text_in(row, "default_model").empty() ? "" : ", default " + text_in(row, "default_model")
     )));
+    // Requests do not reach it just now; the requests' own words say why.
+    if (const std::string circuit = text_in(row, "circuit");
+        !circuit.empty() && circuit != "closed") {
+        terminal.line("             left alone for now: " + printable(circuit));
+    }
     const Json& error = object_in(row, "error");
     for (const char* member : {"detail", "remedy"}) {
         if (const std::string text = text_in(error, member); !text.empty()) {

@@ -16,15 +16,20 @@
 
 #include "app/accounts.hpp"
 #include "app/cloud_providers.hpp"
+#include "app/container_facts.hpp"
 #include "app/containers.hpp"
+#include "app/daemon_options.hpp"
 #include "app/data_plane.hpp"
 #include "app/embed_planner.hpp"
 #include "app/engine_inventory.hpp"
+#include "app/gpu_watch.hpp"
 #include "app/launch_planner.hpp"
+#include "app/list_look.hpp"
 #include "app/machine.hpp"
 #include "app/memory_admission.hpp"
 #include "app/model_weights.hpp"
 #include "app/run_logs.hpp"
+#include "app/setting_policies.hpp"
 #include "app/status_page.hpp"
 #include "app/traffic_bridge.hpp"
 #include "app/version.hpp"
@@ -33,8 +38,6 @@
 #include "lifecycle/backend_controller.hpp"
 #include "lifecycle/engine_client.hpp"
 #include "lifecycle/slots.hpp"
-#include "lifecycle/supervision.hpp"
-#include "net/admission.hpp"
 #include "process/program_search.hpp"
 #include "recovery/provider_routes.hpp"
 #include "recovery/recovery_routes.hpp"
@@ -50,70 +53,6 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kShutdownDeadline = 20s;
-
-// Host and Origin rules; who may ask for what is the front door's (gateway/front_door).
-net::Admission gateway_admission(const config::BootConfig& boot) {
-    net::AdmissionRules rules{
-        .listen = boot.gateway_listen.value,
-        .hosts = boot.allowed_hosts.value,
-        .origins = boot.allowed_origins.value,
-    };
-    return [rules = std::move(rules)](const net::RequestHead& head, const net::Peer& /*peer*/) {
-        return net::admit(rules, head);
-    };
-}
-
-net::Admission control_admission(const config::BootConfig& boot) {
-    net::AdmissionRules rules{
-        .listen = boot.control_listen.value,
-        .hosts = boot.allowed_hosts.value,
-        .origins = boot.allowed_origins.value,
-    };
-    return [rules = std::move(rules)](const net::RequestHead& head, const net::Peer& /*peer*/) {
-        return net::admit(rules, head);
-    };
-}
-
-gateway::GatewayPolicy gateway_policy(const config::Settings& settings) {
-    gateway::GatewayPolicy policy;
-    policy.body_bytes = mib(static_cast<std::uint64_t>(settings.integer("gateway.body_mib"))).count;
-    policy.stall_timeout = std::chrono::seconds{settings.integer("gateway.stall_s")};
-    policy.idle_timeout = std::chrono::seconds{settings.integer("gateway.upstream_timeout_s")};
-    policy.loading_wait = std::chrono::seconds{settings.integer("loading.wait_s")};
-    policy.loading_wait_most = std::chrono::seconds{settings.integer("loading.wait_most_s")};
-    policy.waiting_places = static_cast<std::size_t>(settings.integer("loading.places"));
-    return policy;
-}
-
-lifecycle::LifecyclePolicy lifecycle_policy(const config::Settings& settings) {
-    lifecycle::LifecyclePolicy policy;
-    policy.start_limit = std::chrono::seconds{settings.integer("start_limit_s")};
-    policy.drain = std::chrono::seconds{settings.integer("drain_s")};
-    policy.probe_interval = std::chrono::seconds{settings.integer("probe_interval_s")};
-    policy.strikes = static_cast<std::uint32_t>(settings.integer("probe_strikes"));
-    policy.probe_limit = std::chrono::seconds{settings.integer("probe_limit_s")};
-    policy.busy_doubt = std::chrono::seconds{settings.integer("busy_doubt_s")};
-    policy.stall_limit = std::chrono::seconds{settings.integer("stall_limit_s")};
-    policy.canary_interval = std::chrono::seconds{settings.integer("canary_interval_s")};
-    policy.canary_limit = std::chrono::seconds{settings.integer("canary_limit_s")};
-    policy.idle_unload = std::chrono::seconds{settings.integer("idle_unload_s")};
-    policy.idle_look = lifecycle::idle_look_for(policy.idle_unload);
-    return policy;
-}
-
-runtime::ProcessDriverOptions
-driver_options(const store::DataDirectory& directory, const config::Environment& environment) {
-    const auto value = [&](std::string_view name) {
-        return config::value_of(environment, name).value_or("");
-    };
-    return {
-        .records_folder = directory.file("instances"),
-        .program_folders = engine_folders(value("XDG_CACHE_HOME"), value("HOME")),
-        .path = value("PATH"),
-        .home = value("HOME"),
-        .lang = value("LANG"),
-    };
-}
 
 }  // namespace
 
@@ -141,6 +80,7 @@ private:
     std::unique_ptr<lifecycle::BackendController>
     make_controller(std::string_view slot, lifecycle::Planner planner);
     lifecycle::Planner planner();
+    hardware::CommandRunner runner_in(const lifecycle::BackendStatus& status);
     ImageChoice images() const;
     std::function<Task<std::string>(EngineName, std::string)> runtime_choice();
     Result<void> make_weights();
@@ -151,6 +91,7 @@ private:
     Task<void> settings_changed(std::vector<std::string> names);
     void add_control_routes();
     void make_clouds();
+    Task<void> look_here();
     Task<std::vector<recovery::EngineStatus>> inventory();
 
     asio::io_context io_{1};
@@ -176,7 +117,9 @@ private:
     std::unique_ptr<TrafficBridge> bridge_;
     std::unique_ptr<lifecycle::BackendController> controller_;
     std::unique_ptr<lifecycle::BackendController> embedder_;
+    std::unique_ptr<GpuWatch> gpus_;
     std::unique_ptr<CloudProviders> clouds_;
+    std::unique_ptr<ListLook> list_look_;
     std::unique_ptr<recovery::RecoveryParts> parts_;
     recovery::SettingsAccess settings_access_{
         .settings = settings_,
@@ -205,7 +148,7 @@ void Daemon::make_planes() {
     DataPlane::Options options{
         .workers = in_.boot.workers.value,
         .policy = gateway_policy(settings_),
-        .admission = gateway_admission(in_.boot),
+        .admission = admission_for(in_.boot.gateway_listen.value, in_.boot),
         .on_refused = [this](const UpstreamId& upstream
                       ) { log_.warn("gateway.refused", {{"upstream", upstream.value}}); },
         .on_wake =
@@ -214,6 +157,7 @@ void Daemon::make_planes() {
                 const bool embed = slot.value == lifecycle::kEmbedSlot;
                 (embed ? embedder_ : controller_)->wake();
             },
+        .on_missed = [this](gateway::Reach reach) { list_look_->missed(reach); },
         .on_ended = [this] { accounts_->drain_soon(); },
         .loopback = settings_.boolean("gateway.open_loopback") ? gateway::Loopback::open
                                                                : gateway::Loopback::closed,
@@ -242,11 +186,16 @@ void Daemon::make_planes() {
     embedder_ = make_controller(
         lifecycle::kEmbedSlot, make_embed_planner(registry_, hardware, folders, images())
     );
+    machine_.ask_inside([this] { return runner_in(controller_->status()); });
+    gpus_ = std::make_unique<GpuWatch>(GpuWatch::parts_of(
+        machine_, *controller_, registry_, controller_ports(planner()),
+        lifecycle_policy(settings_).probe_interval
+    ));
     make_clouds();
     add_control_routes();
     control_ = std::make_unique<net::HttpServer>(
         io_.get_executor(), clock_, log_, routes_, net::ServerLimits{}, &recovery::render_error,
-        control_admission(in_.boot)
+        admission_for(in_.boot.control_listen.value, in_.boot)
     );
 }
 
@@ -259,7 +208,20 @@ void Daemon::make_clouds() {
         .key_file = in_.directory.file("secret.key"),
         .strategy = [this] { return strategy(); },
         .changed = [this] { return bridge_->choose(routing_choices()); },
+        .circuit = [this](const UpstreamId& id) { return plane_->circuit(id); },
+        .forget_failures = [this](const UpstreamId& id) { plane_->forget_failures(id); },
     });
+    list_look_ = std::make_unique<ListLook>(ListLook::Parts{
+        .executor = io_.get_executor(),
+        .here = [this] { return look_here(); },
+        .clouds = [this] { return clouds_->missed(); },
+        .tell = [this] { return bridge_->looked(); },
+    });
+}
+
+Task<void> Daemon::look_here() {
+    co_await controller_->look_for_models();
+    co_await embedder_->look_for_models();
 }
 
 void Daemon::add_control_routes() {
@@ -290,6 +252,7 @@ Task<void> Daemon::settings_changed(std::vector<std::string> names) {
     for (const std::string& name : names) {
         log_.info("settings.changed", {{"name", name}});
     }
+    co_await plane_->change_policy(gateway_policy(settings_));
     co_await bridge_->choose(routing_choices());
     clouds_->look_again();
     const bool mode = std::ranges::find(names, "mode") != names.end();
@@ -317,10 +280,20 @@ runtime::RuntimeDriver* Daemon::driver(runtime::RuntimeKind kind) {
     return nullptr;
 }
 
+// A tool runs where the engine does, so that what the container lost is seen.
+hardware::CommandRunner Daemon::runner_in(const lifecycle::BackendStatus& status) {
+    if (!status.instance || status.instance->runtime != runtime::RuntimeKind::docker) {
+        return {};
+    }
+    return exec_runner(driver(status.instance->runtime), *status.instance);
+}
+
 lifecycle::Planner Daemon::planner() {
     return make_planner(
         registry_, [this] { return machine_.snapshot(); },
-        {.logs = in_.directory.file("logs"), .models = in_.directory.file("models")}, images()
+        {.logs = in_.directory.file("logs"), .models = in_.directory.file("models")}, images(),
+        {.gpu_free = [this] { return machine_.gpu_free(); },
+         .hub_token = config::value_of(in_.environment, "HF_TOKEN").value_or("")}
     );
 }
 
@@ -412,6 +385,11 @@ lifecycle::ControllerPorts Daemon::controller_ports(lifecycle::Planner planner) 
         .log = log_,
         .feed = feed_,
         .memory = &memory_,
+        .preflight = make_preflight(
+            registry_, [this] { return machine_.snapshot(); },
+            docker_get(clock_, container_place(settings_, in_.environment).socket),
+            container_place(settings_, in_.environment)
+        ),
     };
 }
 
@@ -551,11 +529,13 @@ Task<Result<void>> Daemon::run() {
     // Before any view of a slot: no request is routed by choices that are not the person's.
     co_await bridge_->choose(routing_choices());
     tasks_.spawn("clouds", clouds_->keep_fresh());
+    tasks_.spawn("list look", list_look_->run());
     controlling_.spawn("controller", controller_->run());
     controlling_.spawn("embed controller", embedder_->run());
     accounts_->start(tasks_);
     tasks_.spawn("control accept", control_->run());
     tasks_.spawn("hardware", detect_hardware());
+    tasks_.spawn("gpus", gpus_->run());
     tasks_.spawn("reap helpers", weights_->reap());
     if (strategy() == gateway::Strategy::cloud_only) {
         co_await settings_changed({"mode"});

@@ -52,10 +52,10 @@ class DataPlane::Events final : public gateway::GatewayEvents {
 public:
     Events(
         asio::any_io_executor control, std::function<void(const UpstreamId&)> on_refused,
-        std::function<void(const SlotName&)> on_wake
+        std::function<void(const SlotName&)> on_wake, std::function<void(gateway::Reach)> on_missed
     )
         : control_{std::move(control)}, on_refused_{std::move(on_refused)},
-          on_wake_{std::move(on_wake)} {}
+          on_wake_{std::move(on_wake)}, on_missed_{std::move(on_missed)} {}
 
     void connect_refused(const UpstreamId& upstream) override {
         asio::post(control_, [this, upstream] {
@@ -73,10 +73,19 @@ public:
         });
     }
 
+    bool missed(gateway::Reach reach) override {
+        if (!on_missed_) {
+            return false;
+        }
+        asio::post(control_, [this, reach] { on_missed_(reach); });
+        return true;
+    }
+
 private:
     asio::any_io_executor control_;
     std::function<void(const UpstreamId&)> on_refused_;
     std::function<void(const SlotName&)> on_wake_;
+    std::function<void(gateway::Reach)> on_missed_;
 };
 
 struct DataPlane::Thread {
@@ -94,7 +103,8 @@ struct DataPlane::Thread {
 DataPlane::DataPlane(asio::any_io_executor control, Clock& clock, Log& log, Options options)
     : control_{std::move(control)}, clock_{clock}, log_{log},
       events_{std::make_unique<Events>(
-          control_, std::move(options.on_refused), std::move(options.on_wake)
+          control_, std::move(options.on_refused), std::move(options.on_wake),
+          std::move(options.on_missed)
       )},
       counters_(options.workers), metrics_{options.workers, clock.wall_now()},
       version_{options.version} {
@@ -141,16 +151,26 @@ void DataPlane::add_worker(const Options& options, std::size_t own) {
 }
 
 // On the worker's thread.
-Task<void> DataPlane::tell_metrics(net::Exchange& exchange, const gateway::Worker& worker) const {
+Task<void> DataPlane::tell_metrics(net::Exchange& exchange, const gateway::Worker& worker) {
     const auto table = worker.table();
     const std::string text = gateway::metrics_text(
         {.metrics = metrics_,
          .counters = counters_,
          .refused = keys_.refused,
          .table = *table,
+         .breakers = breakers_,
+         .now = clock_.now(),
          .version = version_}
     );
     ignore(co_await exchange.respond(200, gateway::kPrometheusType, text), "the client is gone");
+}
+
+std::string_view DataPlane::circuit(const UpstreamId& upstream) {
+    return breakers_.of(upstream.value).state(clock_.now());
+}
+
+void DataPlane::forget_failures(const UpstreamId& upstream) {
+    breakers_.forget(upstream.value);
 }
 
 std::vector<net::RouteTable::Entry> DataPlane::routes() const {
@@ -257,6 +277,13 @@ Task<void> DataPlane::publish(std::shared_ptr<const gateway::RoutingTable> table
     metrics_.names.learn(*table);
     auto install = [table = std::move(table)](gateway::Worker& worker) { worker.install(table); };
     co_await on_every_worker(std::move(install));
+}
+
+Task<void> DataPlane::change_policy(gateway::GatewayPolicy policy) {
+    auto change = [policy = std::move(policy)](gateway::Worker& worker) {
+        worker.change_policy(policy);
+    };
+    co_await on_every_worker(std::move(change));
 }
 
 Task<std::size_t> DataPlane::drained(UpstreamId upstream, Deadline deadline) {

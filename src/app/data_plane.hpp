@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/log.hpp"
@@ -27,6 +28,8 @@ public:
         std::function<void(const UpstreamId&)> on_refused;
         // Likewise, when a model of a slot that is parked was asked for.
         std::function<void(const SlotName&)> on_wake{};
+        // Likewise, when a model was asked for that nobody knows; empty: nobody looks for it.
+        std::function<void(gateway::Reach)> on_missed{};
         // Likewise, when a queue of ended requests should be drained soon.
         std::function<void()> on_ended{};
         gateway::Loopback loopback = gateway::Loopback::open;
@@ -47,6 +50,8 @@ public:
 
     // Returns when every worker goes by these keys.
     Task<void> install_keys(std::shared_ptr<const gateway::KeyTable> table);
+    // Returns when every worker goes by what of this policy can change while it runs.
+    Task<void> change_policy(gateway::GatewayPolicy policy);
     // Returns when every worker routes by this table (decisions.md 2.4).
     Task<void> publish(std::shared_ptr<const gateway::RoutingTable> table);
     // Waits until no worker holds a lease of the upstream; returns how many are left at the
@@ -56,6 +61,10 @@ public:
 
     // What runs on every worker, in no order.
     Task<std::vector<gateway::RunningRequest>> running_requests();
+
+    // How the breaker of a cloud stands; and what it has seen so far says nothing any more.
+    std::string_view circuit(const UpstreamId& upstream);
+    void forget_failures(const UpstreamId& upstream);
 
     const gateway::AllCounters& counters() const { return counters_; }
 
@@ -75,7 +84,7 @@ private:
     Task<void> on_every_worker(std::function<void(gateway::Worker&)> action);
     Task<void> stop_worker(Thread& thread, Deadline deadline);
     void add_worker(const Options& options, std::size_t own);
-    Task<void> tell_metrics(net::Exchange& exchange, const gateway::Worker& worker) const;
+    Task<void> tell_metrics(net::Exchange& exchange, const gateway::Worker& worker);
 
     asio::any_io_executor control_;
     Clock& clock_;

@@ -26,7 +26,8 @@ protected:
                   .policy = {},
                   .admission = &admit_all,
                   .on_refused = [this](const UpstreamId& id) { refused_.push_back(id); },
-                  .on_wake = [this](const SlotName& slot) { woken_.push_back(slot); }}},
+                  .on_wake = [this](const SlotName& slot) { woken_.push_back(slot); },
+                  .on_missed = [this](gateway::Reach reach) { missed_.push_back(reach); }}},
           upstream_{io_.get_executor(), clock_,
                     log_,               routes_,
                     net::ServerLimits{}, [](const Error& e) { return e.message; },
@@ -84,6 +85,7 @@ protected:
     Log log_{Log::Sink::none, LogLevel::debug};
     std::vector<UpstreamId> refused_;
     std::vector<SlotName> woken_;
+    std::vector<gateway::Reach> missed_;
     DataPlane plane_;
     net::RouteTable routes_;
     net::HttpServer upstream_;
@@ -107,7 +109,11 @@ TEST_F(DataPlaneTest, AfterPublishEveryWorkerRoutesByTheNewTable) {
             }
             co_await plane_.publish(std::make_shared<const gateway::RoutingTable>());
             for (int i = 0; i < 6; ++i) {
-                const auto closed = co_await net::fetch(clock_, chat());
+                net::FetchRequest request = chat();
+                request.target = "/v1/models/m";
+                request.method = "GET";
+                request.body.clear();
+                const auto closed = co_await net::fetch(clock_, std::move(request));
                 EXPECT_EQ(closed->status, 404) << round;
             }
         }
@@ -177,6 +183,54 @@ TEST_F(DataPlaneTest, WhoAsksForWhatIsParkedWakesItAndWaitsForTheTableThatOpensI
         co_await plane_.publish(table("local/1"));
         co_await clients.join();
         EXPECT_EQ(status, 200);
+    });
+}
+
+TEST_F(DataPlaneTest, WhoMissesAModelWaitsForTheLookAndIsDecidedAgain) {
+    run([&]() -> Task<void> {
+        TrafficBridge bridge{plane_, [](const std::string&) { return false; }};
+        co_await bridge.choose({});
+        std::optional<int> status;
+        TaskGroup clients{io_.get_executor()};
+        auto client = [&]() -> Task<void> {
+            const auto response = co_await net::fetch(clock_, chat());
+            status = response ? response->status : 0;
+        };
+        clients.spawn("client", client());
+        for (int i = 0; i < 2000 && missed_.empty(); ++i) {
+            co_await clock_.sleep_for(1ms);
+        }
+        EXPECT_EQ(missed_, std::vector{gateway::Reach::everywhere});
+        co_await bridge.choose({});
+        EXPECT_FALSE(status) << "a table of something else says nothing of the look";
+        co_await bridge.looked();
+        co_await clients.join();
+        EXPECT_EQ(status, 404);
+    });
+}
+
+TEST_F(DataPlaneTest, AChangedPolicyHoldsForTheNextRequestOfEveryWorker) {
+    bool finish = false;
+    routes_.add("POST", "/v1/chat/completions", [&](net::Exchange& exchange) -> Task<void> {
+        (void)co_await exchange.read_body(1U << 20U);
+        while (!finish) {
+            co_await clock_.sleep_for(2ms);
+        }
+        (void)co_await exchange.respond(200, "text/plain", "x");
+    });
+    run([&]() -> Task<void> {
+        co_await plane_.publish(table("local/1"));
+        gateway::GatewayPolicy policy;
+        policy.first_content_timeout = 20ms;
+        co_await plane_.change_policy(policy);
+        for (int i = 0; i < 6; ++i) {  // whichever worker it is
+            const auto response = co_await net::fetch(clock_, chat());
+            EXPECT_EQ(response ? response->status : 0, 504);
+        }
+        finish = true;
+        co_await plane_.change_policy({});
+        const auto response = co_await net::fetch(clock_, chat());
+        EXPECT_EQ(response ? response->status : 0, 200);
     });
 }
 

@@ -31,7 +31,11 @@ engine_inventory(const engine::EngineRegistry& registry, const std::vector<std::
         recovery::EngineStatus status;
         status.backend = spec.name.value;
         status.title = spec.title;
-        for (const std::string& program : spec.programs) {
+        const bool proven = spec.installed_by.empty() ||
+                            std::ranges::any_of(spec.installed_by, [&](const auto& name) {
+                                return process::find_program(name, folders).has_value();
+                            });
+        for (const std::string& program : proven ? spec.programs : std::vector<std::string>{}) {
             if (const auto found = process::find_program(program, folders)) {
                 status.program = *found;
                 status.installed = true;
@@ -41,10 +45,10 @@ engine_inventory(const engine::EngineRegistry& registry, const std::vector<std::
         // A server somebody else runs needs no program.
         status.can_run = status.installed || spec.programs.empty();
         if (!status.can_run) {
-            status.why_not = fmt::format("There is no {} on this machine.", spec.programs.front());
-            status.remedy = fmt::format(
-                "Install {} so that {} is on the PATH.", spec.title, spec.programs.front()
-            );
+            const std::string& wanted = proven ? spec.programs.front() : spec.installed_by.front();
+            status.why_not = fmt::format("There is no {} on this machine.", wanted);
+            status.remedy =
+                fmt::format("Install {} so that {} is on the PATH.", spec.title, wanted);
         }
         list.push_back(std::move(status));
     }

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 
@@ -35,6 +36,21 @@ TEST_F(EngineInventory, FindsEnginesInTheCacheNewestFirst) {
     ASSERT_EQ(folders.size(), 2U);
     EXPECT_TRUE(folders[0].ends_with("llamacpp-2"));
     EXPECT_TRUE(engine_folders((root_ / "none").string(), "/nowhere").empty());
+}
+
+// Every machine has a python3; SGLang's own program beside it is the proof.
+TEST_F(EngineInventory, DoesNotTakeAnyPythonForSglang) {
+    program(root_ / "bin/python3");
+    const auto registry = engine::EngineRegistry::load({}).value();
+    const auto sglang = [&] {
+        const auto list = engine_inventory(registry, {(root_ / "bin").string()});
+        return *std::ranges::find(list, "sglang", &recovery::EngineStatus::backend);
+    };
+    EXPECT_FALSE(sglang().installed);
+    EXPECT_TRUE(sglang().why_not.contains("no sglang")) << sglang().why_not;
+    program(root_ / "bin/sglang");
+    EXPECT_TRUE(sglang().installed);
+    EXPECT_TRUE(sglang().program.ends_with("bin/python3"));
 }
 
 TEST_F(EngineInventory, SaysWhatIsThereAndWhatWouldHelp) {

@@ -74,12 +74,13 @@ Result<void> aim_probe_at_custom(lifecycle::ProbeTarget& probe, const engine::Ba
 
 lifecycle::Planner make_planner(
     const engine::EngineRegistry& registry, std::function<hardware::HardwareSnapshot()> hardware,
-    LaunchFolders folders, ImageChoice images
+    LaunchFolders folders, ImageChoice images, LaunchFacts facts
 ) {
     return [&registry, hardware = std::move(hardware), folders = std::move(folders),
-            images = std::move(images
-            )](const engine::BackendSpec& spec, const engine::ResolvedModel& model,
-               const runtime::InstanceIdentity& identity) -> Result<Plan> {
+            images = std::move(images), facts = std::move(facts)](
+               const engine::BackendSpec& spec, const engine::ResolvedModel& model,
+               const runtime::InstanceIdentity& identity
+           ) -> Result<Plan> {
         const engine::EngineSpec* engine = registry.find(spec.engine.value);
         if (engine == nullptr) {
             return fail(
@@ -99,6 +100,8 @@ lifecycle::Planner make_planner(
             .models_folder = folders.models,
             .api_key = engine->api_key_env.empty() ? std::string{} : random_hex(16),
             .image = images ? images(engine->name) : std::string{},
+            .hub_token = facts.hub_token,
+            .gpu_free = facts.gpu_free ? facts.gpu_free() : std::nullopt,
         };
         auto instance = engine::plan_launch(*engine, spec, model, hardware(), place);
         if (!instance) {

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 
+#include "core/units.hpp"
 #include "engine/engine_registry.hpp"
 #include "hardware/hardware_snapshot.hpp"
 #include "lifecycle/ports.hpp"
@@ -18,10 +20,16 @@ struct LaunchFolders {
 // The image that stands for an engine's own; "" for none (setting docker.images).
 using ImageChoice = std::function<std::string(const EngineName&)>;
 
+// What is asked anew at each plan, where somebody knows.
+struct LaunchFacts {
+    std::function<std::optional<Bytes>()> gpu_free{};  // of the fullest device, measured just now
+    std::string hub_token{};                           // for engines that fetch models themselves
+};
+
 // registry must outlive the planner; hardware and images are asked at each plan.
 lifecycle::Planner make_planner(
     const engine::EngineRegistry& registry, std::function<hardware::HardwareSnapshot()> hardware,
-    LaunchFolders folders, ImageChoice images = {}
+    LaunchFolders folders, ImageChoice images = {}, LaunchFacts facts = {}
 );
 
 }  // namespace nova::app

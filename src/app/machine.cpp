@@ -15,6 +15,8 @@ namespace {
 
 using hardware::CommandOutput;
 
+constexpr std::chrono::seconds kFresh{40};
+
 struct ToolRunner {
     std::string path;
 
@@ -54,12 +56,32 @@ hardware::CommandRunner make_command_runner(const config::Environment& environme
     return ToolRunner{config::value_of(environment, "PATH").value_or("/usr/bin:/bin")};
 }
 
+hardware::CommandRunner
+exec_runner(runtime::RuntimeDriver* driver, runtime::InstanceHandle handle) {
+    if (driver == nullptr) {
+        return {};
+    }
+    return [driver, handle = std::move(handle)](
+               std::vector<std::string> argv, Deadline deadline
+           ) -> Task<Result<CommandOutput>> {
+        auto output = co_await driver->exec(handle, std::move(argv), deadline);
+        if (!output) {
+            co_return propagate(output);
+        }
+        co_return CommandOutput{
+            .exit_code = output->exit_code,
+            .out = std::move(output->out),
+            .err = std::move(output->err),
+        };
+    };
+}
+
 Machine::Machine(
     const config::Environment& environment, const Clock& clock, Log& log,
     std::filesystem::path folder
 )
     : log_{log}, file_{folder / "hardware.json"},
-      probe_{make_command_runner(environment), clock, settings_for(folder)} {
+      probe_{make_command_runner(environment), clock, settings_for(folder)}, clock_{clock} {
     auto stored = hardware::load_hardware_file(file_);
     if (!stored) {
         log_.warn("hardware.file_unusable", {{"detail", stored.error().message}});
@@ -86,15 +108,42 @@ Task<Result<void>> Machine::detect() {
 }
 
 Task<Result<std::string>> Machine::stats() {
-    const auto stats = co_await probe_.gpu_stats(snapshot_);
-    co_return hardware::to_json(stats).dump();
+    const auto report = co_await look_at_gpus();
+    co_return hardware::to_json(report.gpus).dump();
 }
 
 Task<std::vector<hardware::GpuStats>> Machine::gpu_stats() {
     if (snapshot_.gpus.empty()) {
         co_return std::vector<hardware::GpuStats>{};
     }
-    co_return co_await probe_.gpu_stats(snapshot_);
+    // Asked often and while a container ends: its tool only where the host has none.
+    auto report = co_await ask_gpus({});
+    if (report.gpus.empty()) {
+        report = co_await look_at_gpus();
+    }
+    co_return std::move(report.gpus);
+}
+
+Task<hardware::GpuReport> Machine::look_at_gpus() {
+    co_return co_await ask_gpus(inside_ ? inside_() : hardware::CommandRunner{});
+}
+
+Task<hardware::GpuReport> Machine::ask_gpus(hardware::CommandRunner inside) {
+    auto report = co_await probe_.look_at_gpus(snapshot_, std::move(inside));
+    gpu_free_ = hardware::least_free(report.gpus);
+    gpu_free_at_ = clock_.now();
+    co_return report;
+}
+
+std::optional<Bytes> Machine::gpu_free() const {
+    return clock_.now() - gpu_free_at_ <= kFresh ? gpu_free_ : std::nullopt;
+}
+
+std::string Machine::text() const {
+    Json value = hardware::to_json(snapshot_);
+    value["gpu_trouble"] =
+        finding_.trouble == hardware::GpuTrouble::none ? Json() : hardware::to_json(finding_);
+    return value.dump();
 }
 
 recovery::HardwareAccess Machine::access() {
@@ -106,14 +155,14 @@ recovery::HardwareAccess Machine::access() {
                 "Run: nova detect"
             );
         }
-        co_return hardware::to_json(snapshot_).dump();
+        co_return text();
     };
     access.detect = [this]() -> Task<Result<std::string>> {
         const auto saved = co_await detect();
         if (!saved) {
             co_return propagate(saved);
         }
-        co_return hardware::to_json(snapshot_).dump();
+        co_return text();
     };
     access.gpu_stats = [this] { return stats(); };
     return access;

@@ -144,6 +144,7 @@ std::shared_ptr<const gateway::RoutingTable> TrafficBridge::next_table() {
         views_[SlotName{std::string{lifecycle::kEmbedSlot}}], embeds_, epoch_,
         [this](const UpstreamId& upstream) { return meters_of(upstream); }
     );
+    table.looks = looks_;
     table.strategy = choices_.strategy;
     table.clouds = choices_.clouds;
     table.aliases = choices_.aliases;
@@ -152,6 +153,11 @@ std::shared_ptr<const gateway::RoutingTable> TrafficBridge::next_table() {
 
 Task<void> TrafficBridge::choose(RoutingChoices choices) {
     choices_ = std::move(choices);
+    co_await plane_.publish(next_table());
+}
+
+Task<void> TrafficBridge::looked() {
+    ++looks_;
     co_await plane_.publish(next_table());
 }
 

@@ -1,6 +1,7 @@
 // Where control meets data: slot views become routing tables.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -64,6 +65,9 @@ public:
 
     const RoutingChoices& choices() const { return choices_; }
 
+    // Lists have been asked for because a model was missed: who waits for that is told.
+    Task<void> looked();
+
     Task<Result<Epoch>> publish(lifecycle::SlotView view) override;
     Task<std::size_t> drained(UpstreamId upstream, Deadline deadline) override;
     Task<void> cut(UpstreamId upstream) override;
@@ -79,6 +83,7 @@ private:
     // As first published; the oldest are forgotten.
     std::vector<std::pair<UpstreamId, std::shared_ptr<gateway::UpstreamMeters>>> meters_;
     Epoch epoch_{0};
+    std::uint64_t looks_ = 0;
     RoutingChoices choices_;
     std::map<SlotName, lifecycle::SlotView> views_;  // as last published
 };

@@ -134,6 +134,7 @@ void UsageDrain::write_line(const EndedRequest& request) {
                                             : std::string{"-"}},
          {"prompt", number_or_none(request.usage.prompt)},
          {"completion", number_or_none(request.usage.completion)},
+         {"cut", request.prompt_cut ? "prompt" : "-"},
          {"key", text_or_none(key.empty() ? request.key_id.view() : key)},
          {"why", text_or_none(request.why.view())}}
     );

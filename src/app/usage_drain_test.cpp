@@ -104,7 +104,7 @@ TEST_F(UsageDrainTest, WritesALineAndARowForEachRequest) {
         lines().front(),
         "request id=one at=" + rfc3339(clock_.wall_now()) +
             " route=/v1/chat/completions model=small provider=llamacpp status=200 end=served ms=2 "
-            "first_ms=- prompt=7 completion=- key=laptop why=-"
+            "first_ms=- prompt=7 completion=- cut=- key=laptop why=-"
     );
     EXPECT_EQ(rows(), 2U);
     EXPECT_EQ(figures_.written, 2U);

@@ -21,7 +21,7 @@ constexpr std::string_view kKeyPrefix = "setting/";
 constexpr std::size_t kMaxText = 4096;
 
 // Numbers of the lifecycle: contract.md 4; on_exit: decisions.md 1.8.
-constexpr std::array<SettingRow, 31> kRows{{
+constexpr auto kRows = std::to_array<SettingRow>({
     {.name = "mode",
      .type = SettingType::word,
      .built_in = "hybrid",
@@ -152,7 +152,33 @@ constexpr std::array<SettingRow, 31> kRows{{
      .least = 1,
      .most = 86400,
      .variable = "NOVA_GATEWAY_UPSTREAM_TIMEOUT_S",
-     .sentence = "How long an engine may send nothing before a request fails."},
+     .sentence = "How long an engine may send nothing before a request fails.",
+     .applies = Applies::at_once},
+    {.name = "gateway.first_content_s",
+     .type = integer,
+     .built_in = "1800",
+     .least = 1,
+     .most = 86400,
+     .variable = "NOVA_GATEWAY_FIRST_CONTENT_S",
+     .sentence = "Time a provider has for the first content of its answer; then the next is asked.",
+     .applies = Applies::at_once},
+    {.name = "gateway.total_s",
+     .type = integer,
+     .built_in = "0",
+     .least = 0,
+     .most = 604800,
+     .variable = "NOVA_GATEWAY_TOTAL_S",
+     .sentence = "Time a request has in all, whoever answers it; 0: no end.",
+     .applies = Applies::at_once},
+    {.name = "gateway.heartbeat_s",
+     .type = integer,
+     .built_in = "0",
+     .least = 0,
+     .most = 3600,
+     .variable = "NOVA_GATEWAY_HEARTBEAT_S",
+     .sentence =
+         "How long an event stream may be silent before its client gets a comment; 0: never.",
+     .applies = Applies::at_once},
     {.name = "gateway.access_log",
      .type = SettingType::word,
      .built_in = "all",
@@ -172,14 +198,16 @@ constexpr std::array<SettingRow, 31> kRows{{
      .least = 0,
      .most = 7200,
      .variable = "NOVA_LOADING_WAIT_S",
-     .sentence = "How long a request waits for a model that is on its way, when it does not say."},
+     .sentence = "How long a request waits for a model that is on its way, when it does not say.",
+     .applies = Applies::at_once},
     {.name = "loading.wait_most_s",
      .type = integer,
      .built_in = "600",
      .least = 0,
      .most = 7200,
      .variable = "NOVA_LOADING_WAIT_MOST_S",
-     .sentence = "The longest wait for a model that a request gets by asking for it."},
+     .sentence = "The longest wait for a model that a request gets by asking for it.",
+     .applies = Applies::at_once},
     {.name = "loading.places",
      .type = integer,
      .built_in = "64",
@@ -231,7 +259,7 @@ constexpr std::array<SettingRow, 31> kRows{{
      .variable = "NOVA_DOCKER_IMAGES",
      .sentence = "Images instead of the usual ones, as ENGINE=IMAGE, with commas between.",
      .applies = Applies::at_once},
-}};
+});
 
 std::unexpected<Error> refused(const SettingRow& row, std::string_view wanted) {
     return fail(

@@ -79,6 +79,12 @@ public:
             text(text_of(member(block, "text")), out);
         } else if (type == "thinking") {
             thought(text_of(member(block, "thinking")), text_of(member(block, "signature")), out);
+        } else if (type == "redacted_thinking") {
+            if (std::string data = text_of(member(block, "data")); !data.empty()) {
+                out.emplace_back(
+                    ReasoningDelta{.text = {}, .signature = {}, .redacted = std::move(data)}
+                );
+            }
         } else if (type == "tool_use") {
             const std::string id = text_of(member(block, "id"));
             out.emplace_back(ToolCallBegun{
@@ -88,7 +94,7 @@ public:
             });
             open_[index] = Call{.own = calls_++, .whole = input_text(member(block, "input"))};
         } else {
-            foreign_.insert(index);  // redacted_thinking, tools that run at Anthropic: no word here
+            foreign_.insert(index);  // tools that run at Anthropic: no word here
         }
     }
 

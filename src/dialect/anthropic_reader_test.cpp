@@ -119,7 +119,7 @@ TEST(AnthropicReader, ToolsThatRunThereAreNoCalls) {
               R"("index":0,"delta":{"type":"input_json_delta","partial_json":"{}"})"},
              kStop,
              {"content_block_start",
-              R"("index":1,"content_block":{"type":"redacted_thinking","data":"x"})"},
+              R"("index":1,"content_block":{"type":"mcp_tool_result","content":[]})"},
              {"content_block_stop", R"("index":1)"},
              kEnd,
              kOver}

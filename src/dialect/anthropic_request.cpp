@@ -153,7 +153,7 @@ void note_once(ChatRequest& view, std::string_view name) {
 bool inside_unsigned_tool_use(const std::vector<Message>& messages) {
     for (auto message = messages.rbegin(); message != messages.rend(); ++message) {
         if (message->role == Role::assistant) {
-            return !message->tool_calls.empty() && !message->signature;
+            return !message->tool_calls.empty() && message->thoughts.empty();
         }
         if (message->role == Role::user) {
             return false;
@@ -210,9 +210,9 @@ void settle_sampling(ChatRequest& view) {
     if (view.frequency_penalty == 0.0) {
         view.frequency_penalty.reset();
     }
-    constexpr std::array<std::string_view, 8> kUnknown{
-        "min_p", "presence_penalty", "frequency_penalty", "repeat_penalty",
-        "seed",  "num_ctx",          "keep_alive",        "metadata",
+    constexpr std::array<std::string_view, 9> kUnknown{
+        "min_p",   "presence_penalty", "frequency_penalty", "repeat_penalty", "seed",
+        "num_ctx", "keep_alive",       "metadata",          "logprobs",
     };
     for (const std::string_view name : kUnknown) {
         leave_out(view, name);
@@ -261,7 +261,7 @@ Result<ChatRequest> settle(const ChatRequest& request, const WriteOptions& optio
         if (!message.name.empty() && message.role != Role::tool) {
             note_once(*view, "messages.name");
         }
-        if (message.reasoning && !message.signature) {
+        if (message.reasoning && message.thoughts.empty()) {
             note_once(*view, "messages.reasoning_content");
         }
     }

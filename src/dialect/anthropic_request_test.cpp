@@ -71,6 +71,8 @@ TEST(AnthropicRequest, WhatIsReadIsWritten) {
                     "cache_control":{"type":"ephemeral"}}]},
             {"role":"assistant","content":[
                 {"type":"thinking","thinking":"hm","signature":"s"},
+                {"type":"redacted_thinking","data":"only theirs"},
+                {"type":"thinking","thinking":"and on","signature":"s2"},
                 {"type":"text","text":"I look."},
                 {"type":"tool_use","id":"t1","name":"f","input":{"b":1,"a":2}},
                 {"type":"tool_use","id":"t2","name":"g","input":{}}]},
@@ -99,7 +101,10 @@ TEST(AnthropicRequest, WhatOnlyAnthropicCanDoIsNamed) {
         R"({"role":"assistant","content":[{"type":"redacted_thinking","data":"x"},)"
         R"({"type":"text","text":"a"}]}]})"
     );
-    EXPECT_EQ(request.dropped, (Names{"messages[0].content[0]", "tools[0]"}));
+    EXPECT_EQ(request.dropped, Names{"tools[0]"});
+    ASSERT_EQ(request.messages.at(0).thoughts.size(), 1U);
+    EXPECT_EQ(request.messages[0].thoughts[0].redacted, "x");
+    EXPECT_EQ(openai_codec().left_out(request, {}), Names{"messages.reasoning_details"});
     EXPECT_TRUE(request.tools.empty());
     EXPECT_EQ(request.messages.at(0).content.size(), 1U);
 }
@@ -162,13 +167,14 @@ TEST(AnthropicRequest, NamesWhatItCannotSay) {
     const ChatRequest request = asking(
         R"(,"seed":1,"n":2,"logit_bias":{"1":1},"presence_penalty":0,"frequency_penalty":0.5,)"
         R"("min_p":0.1,"metadata":{"a":"b"},"response_format":{"type":"json_object"},)"
-        R"("logprobs":false,"tools":[{"type":"function","function":{"name":"f","strict":true}}])"
+        R"("logprobs":true,"tools":[{"type":"function","function":{"name":"f","strict":true}}])"
     );
     EXPECT_EQ(
-        anthropic::left_out(request, {}), (Names{
-                                              "n", "logit_bias", "min_p", "frequency_penalty",
-                                              "seed", "metadata", "response_format", "tools.strict"
-                                          })
+        anthropic::left_out(request, {}),
+        (Names{
+            "n", "logit_bias", "min_p", "frequency_penalty", "seed", "metadata", "logprobs",
+            "response_format", "tools.strict"
+        })
     );
     const J out = written(request);
     for (const std::string& name : anthropic::left_out(request, {})) {

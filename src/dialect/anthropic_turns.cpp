@@ -117,13 +117,14 @@ private:
             }
             marked = &out_.messages.back();
         } else if (type == "thinking") {
-            message.reasoning =
-                message.reasoning.value_or("") + members.text("thinking").value_or("");
-            if (auto signature = members.text("signature"); signature && !signature->empty()) {
-                message.signature = std::move(signature);
+            Thought thought{.text = members.text("thinking").value_or("")};
+            thought.signature = members.text("signature").value_or("");
+            message.reasoning = message.reasoning.value_or("") + thought.text;
+            if (!thought.signature.empty()) {
+                message.thoughts.push_back(std::move(thought));
             }
         } else if (type == "redacted_thinking") {
-            out_.dropped.push_back(path);  // only Anthropic can read it
+            message.thoughts.push_back({.redacted = members.text("data").value_or("")});
         } else {
             message.content.push_back(Part{.kind = Part::Kind::other, .raw = raw_text(block)});
         }
@@ -255,12 +256,8 @@ Tree call_block(const ToolCall& call) {
 Tree blocks_of(const Message& message) {
     Tree blocks = Tree::array();
     // Thinking nobody has signed is refused.
-    if (message.reasoning && message.signature) {
-        Tree block = Tree::object();
-        block["type"] = "thinking";
-        block["thinking"] = *message.reasoning;
-        block["signature"] = *message.signature;
-        blocks.push_back(std::move(block));
+    for (const Thought& thought : message.thoughts) {
+        blocks.push_back(thought_block(thought));
     }
     const std::size_t before = blocks.size();
     add_parts(message.content, blocks);
@@ -306,6 +303,19 @@ void trim_end(std::vector<Turn>& turns) {
 }
 
 }  // namespace
+
+Tree thought_block(const Thought& thought) {
+    Tree block = Tree::object();
+    if (!thought.redacted.empty()) {
+        block["type"] = "redacted_thinking";
+        block["data"] = thought.redacted;
+        return block;
+    }
+    block["type"] = "thinking";
+    block["thinking"] = thought.text;
+    block["signature"] = thought.signature;
+    return block;
+}
 
 Tree input_of(std::string_view arguments) {
     if (arguments.find_first_not_of(" \t\r\n") == std::string_view::npos) {

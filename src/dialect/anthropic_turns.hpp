@@ -27,6 +27,9 @@ Tree turns_json(const std::vector<Message>& messages);
 // What system and developer messages say; null where there are none.
 Tree system_json(const std::vector<Message>& messages);
 
+// A block of thinking that was proven, or redacted.
+Tree thought_block(const Thought& thought);
+
 // A call's arguments as the object Anthropic wants; text that is none is wrapped the way its
 // documentation says, so that the model sees what it wrote.
 Tree input_of(std::string_view arguments);

@@ -100,7 +100,7 @@ TEST(AnthropicTurns, OnlySignedThinkingGoesBack) {
     auto messages = messages_of(R"([{"role":"user","content":"q"},)"
                                 R"({"role":"assistant","content":"a","reasoning_content":"hm"}])");
     EXPECT_EQ(raw_text(turns_json(messages)[1]["content"]), R"("a")");
-    messages[1].signature = "s";
+    messages[1].thoughts = {{.text = "hm", .signature = "s"}};
     EXPECT_EQ(
         raw_text(turns_json(messages)[1]["content"][0]),
         R"({"type":"thinking","thinking":"hm","signature":"s"})"

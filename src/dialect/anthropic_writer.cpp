@@ -133,7 +133,11 @@ public:
         std::visit(
             Overloaded{
                 [&](const Begun& begun) { start(begun.id, out); },
-                [&](const TextDelta& text) { add_text(text.text, out); },
+                [&](const TextDelta& text) {
+                    if (!text.text.empty()) {
+                        add_text(text.text, out);
+                    }
+                },
                 [&](const ReasoningDelta& thought) { add_thought(thought, out); },
                 [&](const RefusalDelta& refusal) {
                     refused_ = true;
@@ -169,7 +173,7 @@ public:
     }
 
 private:
-    enum class Open : std::uint8_t { none, text, thought, call };
+    enum class Open : std::uint8_t { none, text, thought, redacted, call };
 
     struct Call {
         std::uint32_t index = 0;  // among calls
@@ -247,6 +251,15 @@ private:
     }
 
     void add_thought(const ReasoningDelta& thought, std::string& out) {
+        if (!thought.redacted.empty()) {
+            close_all(out);
+            Tree block = Tree::object();
+            block["type"] = "redacted_thinking";
+            block["data"] = thought.redacted;
+            open(Open::redacted, std::move(block), out);
+            close(out);
+            return;
+        }
         if (thought.text.empty() && thought.signature.empty()) {
             return;
         }
@@ -263,6 +276,7 @@ private:
         }
         if (!thought.signature.empty()) {
             delta(block_, "signature_delta", "signature", thought.signature, out);
+            close(out);  // what is thought next is a block of its own
         }
     }
 
@@ -341,12 +355,8 @@ public:
 private:
     Tree content() const {
         Tree blocks = Tree::array();
-        if (!whole_.reasoning.empty()) {
-            Tree block = Tree::object();
-            block["type"] = "thinking";
-            block["thinking"] = whole_.reasoning;
-            block["signature"] = whole_.signature;
-            blocks.push_back(std::move(block));
+        for (const Thought& thought : whole_.thoughts) {
+            blocks.push_back(thought_block(thought));
         }
         if (const std::string text = whole_.text + whole_.refusal; !text.empty()) {
             Tree block = Tree::object();

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/error.hpp"
+#include "dialect/chat_request.hpp"
 
 namespace nova::dialect {
 
@@ -19,11 +20,15 @@ struct Begun {
 
 struct TextDelta {
     std::string text;
+    // Of its tokens, as OpenAI's list of {token, logprob, bytes, top_logprobs}; usually empty. Then
+    // the text may be empty.
+    RawJson logprobs{};
 };
 
 struct ReasoningDelta {
     std::string text;
-    std::string signature;  // Anthropic; usually empty
+    std::string signature;   // Anthropic; usually empty
+    std::string redacted{};  // Anthropic: a piece only it can read; then the others are empty
 };
 
 struct RefusalDelta {

@@ -42,11 +42,18 @@ struct ToolCall {
     std::string arguments;  // JSON text of an object; "{}" when none came
 };
 
+// A piece of thinking with Anthropic's proof of it, or one that only Anthropic can read.
+struct Thought {
+    std::string text{};
+    std::string signature{};
+    std::string redacted{};  // its data; then the others are empty
+};
+
 struct Message {
     Role role = Role::user;
     std::vector<Part> content;
     std::optional<std::string> reasoning;  // thinking that is replayed
-    std::optional<std::string> signature;  // Anthropic's proof of it
+    std::vector<Thought> thoughts;         // of it what is proven, and what was redacted
     std::vector<ToolCall> tool_calls;      // assistant
     std::string tool_call_id;              // tool: whose result this is
     std::string name;                      // tool: name of the function, when known
@@ -99,6 +106,7 @@ struct ChatRequest {
     std::optional<double> repeat_penalty;
     std::optional<std::int64_t> seed;
     std::vector<std::string> stop;
+    std::optional<std::int64_t> logprobs;  // of each token, and of so many others beside it
     std::optional<ResponseFormat> format;
     std::optional<std::string> effort;         // none, minimal, low, medium, high, xhigh, max
     std::optional<std::int64_t> think_budget;  // Anthropic's thinking.budget_tokens
@@ -110,7 +118,7 @@ struct ChatRequest {
     Dialect from = Dialect::openai;
     // Members nobody here knows, name and value; written where the same dialect is spoken.
     std::vector<std::pair<std::string, RawJson>> extra;
-    // What a reader could not keep; for X-Nova-Route, with Codec::left_out beside it.
+    // What a reader could not keep; for X-Nova-Left-Out, with Codec::left_out beside it.
     std::vector<std::string> dropped;
 };
 

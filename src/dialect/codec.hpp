@@ -75,7 +75,7 @@ public:
     write_request(const ChatRequest& request, const WriteOptions& options) const = 0;
 
     // What write_request leaves out of this request because the dialect has no word for it, by
-    // OpenAI's names; for X-Nova-Route, behind ChatRequest::dropped.
+    // OpenAI's names; for X-Nova-Left-Out, behind ChatRequest::dropped.
     virtual std::vector<std::string>
     left_out(const ChatRequest& /*request*/, const WriteOptions& /*options*/) const {
         return {};

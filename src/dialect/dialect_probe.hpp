@@ -20,7 +20,8 @@ inline std::string in_words(const std::vector<ChatEvent>& events) {
         std::string operator()(const TextDelta& e) const { return fmt::format("text({})", e.text); }
 
         std::string operator()(const ReasoningDelta& e) const {
-            return fmt::format("thought({})", e.text);
+            return e.redacted.empty() ? fmt::format("thought({})", e.text)
+                                      : fmt::format("redacted({})", e.redacted);
         }
 
         std::string operator()(const RefusalDelta& e) const {

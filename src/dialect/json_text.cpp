@@ -112,6 +112,9 @@ RawJson raw_text(const Tree& value) {
 }
 
 Tree tree_of(const RawJson& text) {
+    if (text.empty()) {
+        return {};
+    }
     const auto tree = parse_tree(text, "It");
     return tree ? *tree : Tree{};
 }

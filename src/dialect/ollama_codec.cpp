@@ -22,6 +22,11 @@ public:
         return ollama::write_request(request, options);
     }
 
+    std::vector<std::string>
+    left_out(const ChatRequest& request, const WriteOptions& options) const override {
+        return ollama::left_out(request, options);
+    }
+
     std::unique_ptr<AnswerReader> reader(bool stream) const override {
         return ollama::reader(stream);
     }

@@ -1,19 +1,21 @@
 // What Ollama answers, as events.
 #include <charconv>
 #include <chrono>
+#include <utility>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "dialect/json_text.hpp"
+#include "dialect/logprobs.hpp"
 #include "dialect/ollama_answer.hpp"
 #include "dialect/provider_error.hpp"
+#include "dialect/whole_reader.hpp"
 
 namespace nova::dialect::ollama {
 namespace {
 
 constexpr std::size_t kMaxLine = 16U * 1024U * 1024U;
-constexpr std::size_t kMaxAnswer = 64U * 1024U * 1024U;
 
 std::optional<int> digits(std::string_view text, std::size_t at, std::size_t length) {
     int value = 0;
@@ -74,7 +76,7 @@ public:
         }
         begin(object, out);
         const Tree& message = member(object, "message");
-        take_content(message.is_object() ? message : object, out);
+        take_content(message.is_object() ? message : object, object, out);
         if (member(object, "done") == Tree(true)) {
             finish(object, out);
         }
@@ -101,13 +103,17 @@ private:
     }
 
     // Both may stand in one line: the thinking comes first (trap 86).
-    void take_content(const Tree& value, std::vector<ChatEvent>& out) {
+    void take_content(const Tree& value, const Tree& line, std::vector<ChatEvent>& out) {
         if (auto text = text_of(member(value, "thinking")); !text.empty()) {
             out.emplace_back(ReasoningDelta{.text = std::move(text), .signature = {}});
         }
+        RawJson tokens = logprobs_from(member(line, "logprobs"));
         for (const char* key : {"content", "response"}) {  // of chat, of generate
-            if (auto text = text_of(member(value, key)); !text.empty()) {
-                out.emplace_back(TextDelta{std::move(text)});
+            auto text = text_of(member(value, key));
+            if (!text.empty() || (value.contains(key) && !tokens.empty())) {
+                out.emplace_back(
+                    TextDelta{.text = std::move(text), .logprobs = std::exchange(tokens, RawJson{})}
+                );
             }
         }
         const Tree& calls = member(value, "tool_calls");
@@ -227,32 +233,13 @@ private:
     Assembly assembly_;
 };
 
-class WholeReader final : public AnswerReader {
-public:
-    void feed(std::string_view bytes, std::vector<ChatEvent>& /*out*/) override {
-        if (body_.size() + bytes.size() <= kMaxAnswer) {
-            body_.append(bytes);
-        } else {
-            too_large_ = true;
-        }
+void take_whole(std::string_view body, std::vector<ChatEvent>& out) {
+    Assembly assembly;
+    take_text(body, assembly, out);
+    if (!assembly.over()) {
+        assembly.fail_with(broken(kCutShort), out);
     }
-
-    void end(std::vector<ChatEvent>& out) override {
-        Assembly assembly;
-        if (too_large_) {
-            assembly.fail_with(broken("sent an answer that is too large"), out);
-            return;
-        }
-        take_text(body_, assembly, out);
-        if (!assembly.over()) {
-            assembly.fail_with(broken(kCutShort), out);
-        }
-    }
-
-private:
-    std::string body_;
-    bool too_large_ = false;
-};
+}
 
 }  // namespace
 
@@ -260,7 +247,7 @@ std::unique_ptr<AnswerReader> reader(bool stream) {
     if (stream) {
         return std::make_unique<LineReader>();
     }
-    return std::make_unique<WholeReader>();
+    return collecting_reader(take_whole);
 }
 
 Error read_error(int status, std::string_view body) {

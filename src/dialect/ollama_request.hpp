@@ -15,4 +15,7 @@ Result<ChatRequest> read_generate(std::string_view body);
 // object, a tool choice without its tool).
 Result<std::string> write_request(const ChatRequest& request, const WriteOptions& options);
 
+// What that body does not say of the request, by OpenAI's names.
+std::vector<std::string> left_out(const ChatRequest& request, const WriteOptions& options);
+
 }  // namespace nova::dialect::ollama

@@ -201,6 +201,7 @@ Result<void> read_shared(Members& members, ChatRequest& request) {
     if (const auto read = read_options(members, request); !read) {
         return propagate(read);
     }
+    openai::read_logprobs(members, request);
     read_format(members, request);
     read_think(members, request);
     if (const Tree* keep = members.any("keep_alive")) {

@@ -1,5 +1,6 @@
 // What Ollama is asked, from the neutral form: the table of reference/engines-and-tools.md 1.8.
 #include <algorithm>
+#include <array>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -7,9 +8,12 @@
 #include "dialect/json_text.hpp"
 #include "dialect/ollama_request.hpp"
 #include "dialect/openai_pieces.hpp"
+#include "dialect/provider_view.hpp"
 
 namespace nova::dialect::ollama {
 namespace {
+
+using namespace std::string_view_literals;
 
 std::string_view word(Role role) {
     switch (role) {
@@ -339,11 +343,43 @@ Result<std::string> write_request(const ChatRequest& request, const WriteOptions
     if (const auto& keep = request.keep_alive ? request.keep_alive : below->keep_alive) {
         out["keep_alive"] = Tree::parse(*keep, nullptr, false);
     }
+    if (!leaves_out(options, "logprobs")) {
+        openai::put_logprobs(out, request);
+    }
     put_options(out, request, *below, options);
     if (const auto extra = put_extra(out, request); !extra) {
         return propagate(extra);
     }
     return raw_text(out);
+}
+
+std::vector<std::string> left_out(const ChatRequest& request, const WriteOptions& options) {
+    constexpr std::array kOllamasOwn{"keep_alive"sv, "think"sv, "num_ctx"sv, "options"sv};
+    std::vector<std::string> names;
+    for (const auto& member : request.extra) {
+        const bool said = std::ranges::find(kOllamasOwn, member.first) != kOllamasOwn.end();
+        if (!said && asks_for_something(member)) {
+            names.push_back(member.first);
+        }
+    }
+    const auto note = [&names](bool left, std::string_view name) {
+        if (left) {
+            names.emplace_back(name);
+        }
+    };
+    const bool tools = !request.tools.empty();
+    const auto mode = request.tool_choice.value_or(ToolChoice{}).mode;
+    note(tools && leaves_out(options, "tools"), "tools");
+    note(tools && mode == ToolChoice::Mode::required, "tool_choice");
+    note(tools && request.parallel_tool_calls == false, "parallel_tool_calls");
+    note(request.format && leaves_out(options, "response_format"), "response_format");
+    note(request.effort && leaves_out(options, "reasoning_effort"), "reasoning_effort");
+    note(request.logprobs && leaves_out(options, "logprobs"), "logprobs");
+    const auto proven = [](const Message& message) { return !message.thoughts.empty(); };
+    note(std::ranges::any_of(request.messages, proven), "messages.reasoning_details");
+    note(request.user.has_value(), "user");
+    note(request.metadata.has_value(), "metadata");
+    return names;
 }
 
 }  // namespace nova::dialect::ollama

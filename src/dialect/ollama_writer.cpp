@@ -6,6 +6,7 @@
 
 #include "core/clock.hpp"
 #include "dialect/json_text.hpp"
+#include "dialect/logprobs.hpp"
 #include "dialect/ollama_answer.hpp"
 #include "dialect/whole_answer.hpp"
 
@@ -120,6 +121,12 @@ private:
     Route route_;
 };
 
+void put_logprobs(Tree& line, Tree list) {
+    if (list.is_array() && !list.empty()) {
+        line["logprobs"] = std::move(list);
+    }
+}
+
 void send(const Tree& line, std::string& out) {
     out += raw_text(line);
     out += '\n';
@@ -144,7 +151,11 @@ public:
         std::visit(
             Overloaded{
                 [&](const Begun& begun) { lines_.begun(begun); },
-                [&](const TextDelta& piece) { send(lines_.line(piece.text, {}, {}), out); },
+                [&](const TextDelta& piece) {
+                    Tree line = lines_.line(piece.text, {}, {});
+                    put_logprobs(line, tree_of(piece.logprobs));
+                    send(line, out);
+                },
                 [&](const RefusalDelta& piece) { send(lines_.line(piece.text, {}, {}), out); },
                 [&](const ReasoningDelta& piece) {
                     if (!piece.text.empty()) {
@@ -210,6 +221,7 @@ public:
         }
         Tree line =
             lines_.line(answer_.text + answer_.refusal, answer_.reasoning, std::move(*calls));
+        put_logprobs(line, logprobs_list(answer_.logprobs));
         Lines::finish(line, answer_.finished, answer_.usage, watch_);
         out += raw_text(line);
     }

@@ -123,6 +123,23 @@ void read_sampling(Members& members, ChatRequest& request) {
     request.max_tokens = newer ? newer : older;
 }
 
+void read_logprobs(Members& members, ChatRequest& request) {
+    const bool asked = members.boolean("logprobs").value_or(false);
+    const auto others = members.integer("top_logprobs");
+    if (asked) {
+        request.logprobs = others.value_or(0);
+    }
+}
+
+void put_logprobs(Tree& out, const ChatRequest& request) {
+    if (request.logprobs) {
+        out["logprobs"] = true;
+        if (*request.logprobs > 0) {
+            out["top_logprobs"] = *request.logprobs;
+        }
+    }
+}
+
 Tree tool_json(const Tool& tool) {
     Tree function = Tree::object();
     function["name"] = tool.name;
@@ -167,6 +184,50 @@ void apply_options(Tree& out, const WriteOptions& options) {
     for (const std::string& key : options.unsupported) {
         out.erase(key);
     }
+}
+
+std::vector<Thought> thoughts_from(const Tree& details) {
+    std::vector<Thought> thoughts;
+    for (std::size_t i = 0; details.is_array() && i < details.size(); ++i) {
+        const Tree& detail = details[i];
+        const std::string type = text_of(member(detail, "type"));
+        const std::string format = text_of(member(detail, "format"));
+        if (!format.empty() && !format.starts_with("anthropic")) {
+            continue;  // another maker's proof, which Anthropic would refuse
+        }
+        Thought thought;
+        if (type == "reasoning.text") {
+            thought.text = text_of(member(detail, "text"));
+            thought.signature = text_of(member(detail, "signature"));
+        } else if (type == "reasoning.encrypted") {
+            thought.redacted = text_of(member(detail, "data"));
+        }
+        if (!thought.signature.empty() || !thought.redacted.empty()) {
+            thoughts.push_back(std::move(thought));
+        }
+    }
+    return thoughts;
+}
+
+Tree details_json(const std::vector<Thought>& thoughts) {
+    Tree out = Tree::array();
+    for (const Thought& thought : thoughts) {
+        if (thought.signature.empty() && thought.redacted.empty()) {
+            continue;
+        }
+        Tree detail = Tree::object();
+        if (thought.redacted.empty()) {
+            detail["type"] = "reasoning.text";
+            detail["text"] = thought.text;
+            detail["signature"] = thought.signature;
+        } else {
+            detail["type"] = "reasoning.encrypted";
+            detail["data"] = thought.redacted;
+        }
+        detail["format"] = "anthropic-claude-v1";
+        out.push_back(std::move(detail));
+    }
+    return out;
 }
 
 std::string_view finish_word(FinishReason reason) {

@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "dialect/codec.hpp"
 #include "dialect/json_text.hpp"
@@ -20,12 +21,21 @@ void read_stop(Members& members, ChatRequest& request);
 // temperature, top_p, ... and both words for the limit.
 void read_sampling(Members& members, ChatRequest& request);
 
+// logprobs and top_logprobs, as OpenAI's chat and Ollama have them.
+void read_logprobs(Members& members, ChatRequest& request);
+void put_logprobs(Tree& out, const ChatRequest& request);
+
 Tree tool_json(const Tool& tool);
 // What the request says of sampling and stop; max_tokens goes out as `limit`.
 void put_sampling(Tree& out, const ChatRequest& request, const char* limit);
 const char* limit_name(const WriteOptions& options);
 // Defaults lie below what the request says, and what the provider does not know goes.
 void apply_options(Tree& out, const WriteOptions& options);
+
+// What of OpenRouter's reasoning_details is Anthropic's: thinking with its proof, and what only
+// Anthropic can read. Both ways.
+std::vector<Thought> thoughts_from(const Tree& details);
+Tree details_json(const std::vector<Thought>& thoughts);
 
 std::string_view finish_word(FinishReason reason);
 Tree usage_json(const Usage& usage);

@@ -5,7 +5,9 @@
 #include <nlohmann/json.hpp>
 
 #include "dialect/json_text.hpp"
+#include "dialect/logprobs.hpp"
 #include "dialect/openai_answer.hpp"
+#include "dialect/openai_pieces.hpp"
 #include "dialect/provider_error.hpp"
 #include "dialect/whole_reader.hpp"
 #include "net/sse.hpp"
@@ -78,11 +80,16 @@ private:
         if (!reasoning.empty()) {
             out.emplace_back(ReasoningDelta{.text = std::move(reasoning), .signature = {}});
         }
-        if (auto text = text_of(member(delta, "content")); !text.empty()) {
-            out.emplace_back(TextDelta{std::move(text)});
+        take_details(member(delta, "reasoning_details"), out);
+        const Tree& logprobs = member(choice, "logprobs");
+        RawJson tokens = logprobs_from(member(logprobs, "content"));
+        if (auto text = text_of(member(delta, "content")); !text.empty() || !tokens.empty()) {
+            out.emplace_back(TextDelta{.text = std::move(text), .logprobs = std::move(tokens)});
         }
-        if (auto text = text_of(member(choice, "text")); !text.empty()) {
-            out.emplace_back(TextDelta{std::move(text)});  // of a text_completion
+        if (auto text = text_of(member(choice, "text")); !text.empty()) {  // of a text_completion
+            out.emplace_back(
+                TextDelta{.text = std::move(text), .logprobs = logprobs_from_text(logprobs)}
+            );
         }
         if (auto text = text_of(member(delta, "refusal")); !text.empty()) {
             out.emplace_back(RefusalDelta{std::move(text)});
@@ -93,6 +100,15 @@ private:
         }
         if (const Tree& reason = member(choice, "finish_reason"); reason.is_string()) {
             finish(reason.get<std::string>(), out);
+        }
+    }
+
+    // OpenRouter's way to say what Anthropic proves of its thinking; the text has been said.
+    static void take_details(const Tree& details, std::vector<ChatEvent>& out) {
+        for (const Thought& thought : thoughts_from(details)) {
+            out.emplace_back(ReasoningDelta{
+                .text = {}, .signature = thought.signature, .redacted = thought.redacted
+            });
         }
     }
 

@@ -128,6 +128,9 @@ Result<Message> read_message(const Tree& value, const std::string& path) {
     if (auto other = members.text("reasoning"); !message.reasoning) {
         message.reasoning = std::move(other);
     }
+    if (const Tree* details = members.array("reasoning_details")) {
+        message.thoughts = thoughts_from(*details);
+    }
     if (const Tree* calls = members.array("tool_calls")) {
         for (std::size_t i = 0; i < calls->size(); ++i) {
             auto call = read_call((*calls)[i], fmt::format("{}.tool_calls[{}]", path, i));
@@ -353,6 +356,7 @@ Result<ChatRequest> read_request(std::string_view body) {
     }
     read_sampling(members, request);
     read_stop(members, request);
+    read_logprobs(members, request);
     read_format(members, request);
     request.effort = members.text("reasoning_effort");
     request.user = members.text("user");
@@ -385,6 +389,7 @@ std::string write_request(const ChatRequest& request, const WriteOptions& option
         out["stream_options"]["include_usage"] = true;  // only with a stream (trap 57)
     }
     put_sampling(out, request, limit_name(options));
+    put_logprobs(out, request);
     if (request.format) {
         out["response_format"] = format_json(*request.format);
     }
@@ -415,6 +420,10 @@ std::vector<std::string> left_out(const ChatRequest& request, const WriteOptions
     const auto replayed = [](const Message& message) { return message.reasoning.has_value(); };
     if (!options.send_reasoning && std::ranges::any_of(view->messages, replayed)) {
         view->dropped.emplace_back("messages.reasoning_content");
+    }
+    const auto proven = [](const Message& message) { return !message.thoughts.empty(); };
+    if (std::ranges::any_of(view->messages, proven)) {
+        view->dropped.emplace_back("messages.reasoning_details");
     }
     const auto marked = [](const auto& holder) { return holder.cache_control.has_value(); };
     if (std::ranges::any_of(view->messages, marked) || std::ranges::any_of(view->tools, marked)) {

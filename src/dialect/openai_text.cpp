@@ -7,9 +7,11 @@
 #include <nlohmann/json.hpp>
 
 #include "dialect/json_text.hpp"
+#include "dialect/logprobs.hpp"
 #include "dialect/openai_answer.hpp"
 #include "dialect/openai_embed.hpp"
 #include "dialect/openai_pieces.hpp"
+#include "dialect/provider_view.hpp"
 #include "dialect/whole_answer.hpp"
 #include "net/sse.hpp"
 
@@ -75,6 +77,7 @@ Result<ChatRequest> read_text_request(std::string_view body) {
     }
     openai::read_sampling(members, request);
     openai::read_stop(members, request);
+    request.logprobs = members.integer("logprobs");
     request.user = members.text("user");
     if (const auto refused = refuse_untranslatable(members); !refused) {
         return propagate(refused);
@@ -116,9 +119,12 @@ Result<std::string> write_text_request(const ChatRequest& request, const WriteOp
         out["stream_options"]["include_usage"] = true;
     }
     openai::put_sampling(out, request, "max_tokens");
+    put(out, "logprobs", request.logprobs);
     put(out, "user", request.user);
     for (const auto& [key, value] : request.extra) {
-        out[key] = Tree::parse(value, nullptr, false);
+        if (same_words(request.from, Dialect::openai)) {
+            out[key] = Tree::parse(value, nullptr, false);
+        }
     }
     openai::apply_options(out, options);
     return raw_text(out);
@@ -133,11 +139,11 @@ Tree shell(const AnswerIdentity& identity) {
     return out;
 }
 
-Tree choice(std::string_view text, Tree reason) {
+Tree choice(std::string_view text, Tree reason, const Tree& logprobs = {}) {
     Tree out = Tree::object();
     out["text"] = text;
     out["index"] = 0;
-    out["logprobs"] = nullptr;
+    out["logprobs"] = logprobs.empty() ? Tree(nullptr) : text_logprobs(logprobs);
     out["finish_reason"] = std::move(reason);
     return out;
 }
@@ -161,7 +167,9 @@ public:
         std::visit(
             Overloaded{
                 [&](const Begun& begun) { take_identity(begun, identity_); },
-                [&](const TextDelta& piece) { send(choice(piece.text, nullptr), out); },
+                [&](const TextDelta& piece) {
+                    send(choice(piece.text, nullptr, tree_of(piece.logprobs)), out);
+                },
                 [&](const RefusalDelta& piece) { send(choice(piece.text, nullptr), out); },
                 [&](const Finished& finished) {
                     send(choice({}, openai::finish_word(finished.reason)), out);
@@ -224,9 +232,10 @@ public:
             return;
         }
         Tree body = shell(identity_);
-        body["choices"].push_back(
-            choice(answer_.text + answer_.refusal, openai::finish_word(answer_.reason()))
-        );
+        body["choices"].push_back(choice(
+            answer_.text + answer_.refusal, openai::finish_word(answer_.reason()),
+            logprobs_list(answer_.logprobs)
+        ));
         body["usage"] = openai::usage_json(answer_.usage);
         out += raw_text(body);
     }
@@ -245,6 +254,18 @@ public:
     Result<std::string>
     write_request(const ChatRequest& request, const WriteOptions& options) const override {
         return write_text_request(request, options);
+    }
+
+    std::vector<std::string>
+    left_out(const ChatRequest& request, const WriteOptions& options) const override {
+        auto view = provider_view(request, options, Dialect::openai_text);
+        if (!view) {
+            return {};
+        }
+        for (const char* name : {"num_ctx", "keep_alive", "response_format", "reasoning_effort"}) {
+            leave_out(*view, name);
+        }
+        return std::move(view->dropped);
     }
 
     std::unique_ptr<AnswerReader> reader(bool stream) const override {

@@ -104,7 +104,7 @@ TEST(OpenAiTraps, FieldsNobodyKnowsArePassedOn) {
     const J body = J::parse(R"({"model":"m","messages":[{"role":"user","content":"hi"}],
         "stream":false,"user":"u","metadata":{"a":"b"},"store":true,"service_tier":"flex",
         "chat_template_kwargs":{"enable_thinking":false},"a_field_of_next_year":[1,{"x":null}],
-        "logprobs":false,"prediction":{"type":"content","content":"x"}})");
+        "logprobs":true,"top_logprobs":2,"prediction":{"type":"content","content":"x"}})");
     EXPECT_EQ(rewritten(body.dump()), body);
 }
 

@@ -1,8 +1,11 @@
 // Events as answers of OpenAI's chat completions.
+#include <utility>
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "dialect/json_text.hpp"
+#include "dialect/logprobs.hpp"
 #include "dialect/openai_answer.hpp"
 #include "dialect/openai_pieces.hpp"
 #include "dialect/provider_error.hpp"
@@ -11,6 +14,16 @@
 
 namespace nova::dialect::openai {
 namespace {
+
+Tree logprobs_json(const Tree& list) {
+    if (list.empty()) {
+        return nullptr;
+    }
+    Tree out = Tree::object();
+    out["content"] = list;
+    out["refusal"] = nullptr;
+    return out;
+}
 
 // The same id, model and time in every chunk (trap 56), the client's name for the model (trap 71).
 class StreamWriter final : public AnswerWriter {
@@ -26,10 +39,10 @@ public:
         std::visit(
             Overloaded{
                 [&](const Begun& begun) { open(begun, out); },
-                [&](const TextDelta& text) { delta("content", Tree(text.text), out); },
-                [&](const ReasoningDelta& text) {
-                    delta("reasoning_content", Tree(text.text), out);
+                [&](const TextDelta& text) {
+                    delta("content", Tree(text.text), out, tree_of(text.logprobs));
                 },
+                [&](const ReasoningDelta& piece) { think(piece, out); },
                 [&](const RefusalDelta& text) { delta("refusal", Tree(text.text), out); },
                 [&](const ToolCallBegun& call) { begin_call(call, out); },
                 [&](const ToolArgumentsDelta& piece) { add_arguments(piece, out); },
@@ -74,12 +87,12 @@ private:
         out += "\n\n";
     }
 
-    void choice(Tree delta, Tree reason, std::string& out) const {
+    void choice(Tree delta, Tree reason, std::string& out, const Tree& logprobs = {}) const {
         Tree chunk = shell();
         Tree choice = Tree::object();
         choice["index"] = 0;
         choice["delta"] = std::move(delta);
-        choice["logprobs"] = nullptr;
+        choice["logprobs"] = logprobs_json(logprobs);
         choice["finish_reason"] = std::move(reason);
         chunk["choices"].push_back(std::move(choice));
         if (identity_.include_usage) {
@@ -105,11 +118,25 @@ private:
         choice(std::move(delta), nullptr, out);
     }
 
-    void delta(const char* key, Tree value, std::string& out) {
+    void delta(const char* key, Tree value, std::string& out, const Tree& logprobs = {}) {
         open({}, out);
         Tree delta = Tree::object();
         delta[key] = std::move(value);
-        choice(std::move(delta), nullptr, out);
+        choice(std::move(delta), nullptr, out, logprobs);
+    }
+
+    // The proof of a piece comes at its end, with all of what it proves: a client gives it back as
+    // it is.
+    void think(const ReasoningDelta& piece, std::string& out) {
+        if (!piece.text.empty()) {
+            thought_.text += piece.text;
+            delta("reasoning_content", Tree(piece.text), out);
+        }
+        if (!piece.signature.empty() || !piece.redacted.empty()) {
+            thought_.signature = piece.signature;
+            thought_.redacted = piece.redacted;
+            delta("reasoning_details", details_json({std::exchange(thought_, {})}), out);
+        }
     }
 
     void call_piece(Tree piece, std::string& out) {
@@ -142,6 +169,7 @@ private:
 
     AnswerIdentity identity_;
     std::optional<Usage> usage_;
+    Thought thought_;  // not proven yet
     bool opened_ = false;
     bool failed_ = false;
 };
@@ -167,7 +195,7 @@ public:
         Tree choice = Tree::object();
         choice["index"] = 0;
         choice["message"] = message();
-        choice["logprobs"] = nullptr;
+        choice["logprobs"] = logprobs_json(logprobs_list(answer_.logprobs));
         choice["finish_reason"] = finish_word(answer_.reason());
         answer["choices"].push_back(std::move(choice));
         answer["usage"] = usage_json(answer_.usage);
@@ -183,6 +211,9 @@ private:
         message["refusal"] = answer_.refusal.empty() ? Tree{} : Tree(answer_.refusal);
         if (!answer_.reasoning.empty()) {
             message["reasoning_content"] = answer_.reasoning;
+        }
+        if (Tree details = details_json(answer_.thoughts); !details.empty()) {
+            message["reasoning_details"] = std::move(details);
         }
         for (const ToolCall& call : answer_.calls) {
             Tree item = Tree::object();

@@ -64,6 +64,7 @@ constexpr std::array kMembers{
     std::pair{"repeat_penalty"sv, Clear{[](ChatRequest& r) { return clear(r.repeat_penalty); }}},
     std::pair{"seed"sv, Clear{[](ChatRequest& r) { return clear(r.seed); }}},
     std::pair{"stop"sv, Clear{[](ChatRequest& r) { return clear(r.stop); }}},
+    std::pair{"logprobs"sv, Clear{[](ChatRequest& r) { return clear(r.logprobs); }}},
     std::pair{"response_format"sv, Clear{[](ChatRequest& r) { return clear(r.format); }}},
     std::pair{"reasoning_effort"sv, Clear{clear_thinking}},
     std::pair{"user"sv, Clear{[](ChatRequest& r) { return clear(r.user); }}},
@@ -127,13 +128,12 @@ void lay_below(ChatRequest& request, const ChatRequest& defaults) {
     }
 }
 
-// Members that ask for nothing are missed by nobody.
+}  // namespace
+
 bool asks_for_something(const std::pair<std::string, RawJson>& member) {
     const auto& [key, value] = member;
     return value != "null" && value != "false" && !(key == "n" && value == "1");
 }
-
-}  // namespace
 
 bool same_words(Dialect a, Dialect b) {
     const auto plain = [](Dialect dialect) {

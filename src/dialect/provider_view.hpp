@@ -1,7 +1,9 @@
 // A request as one provider is to get it: what writers of any dialect start from.
 #pragma once
 
+#include <string>
 #include <string_view>
+#include <utility>
 
 #include "core/result.hpp"
 #include "dialect/codec.hpp"
@@ -20,6 +22,9 @@ void leave_out(ChatRequest& request, std::string_view name);
 
 // Error unprocessable: a piece of content only the dialect it came in knows (a document, audio).
 Result<void> check_parts(const ChatRequest& request, Dialect dialect);
+
+// Does a member of `extra` ask for anything: else nobody misses it.
+bool asks_for_something(const std::pair<std::string, RawJson>& member);
 
 // Do both have the same names for what a request may hold?
 bool same_words(Dialect a, Dialect b);

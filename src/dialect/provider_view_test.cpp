@@ -54,7 +54,7 @@ TEST(ProviderView, WordsOfAnotherDialectAreNamedIfTheyAskForSomething) {
     const auto own = provider_view(request, {}, Dialect::openai);
     ASSERT_TRUE(own);
     EXPECT_TRUE(own->dropped.empty());
-    EXPECT_EQ(own->extra.size(), 5U);
+    EXPECT_EQ(own->extra.size(), 4U);
 }
 
 TEST(ProviderView, ADefaultThatIsNoneIsSaid) {

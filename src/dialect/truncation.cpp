@@ -6,8 +6,6 @@
 namespace nova::dialect {
 namespace {
 
-constexpr std::uint64_t kCharactersPerToken = 8;
-
 // Code points, equal neighbours counted once.
 std::uint64_t characters_in(std::string_view text) {
     std::uint64_t count = 0;

@@ -10,11 +10,13 @@ void WholeAnswer::take(const ChatEvent& event) {
                 id = begun.id.empty() ? id : begun.id;
                 created = begun.created == 0 ? created : begun.created;
             },
-            [this](const TextDelta& piece) { text += piece.text; },
-            [this](const ReasoningDelta& piece) {
-                reasoning += piece.text;
-                signature += piece.signature;
+            [this](const TextDelta& piece) {
+                text += piece.text;
+                if (!piece.logprobs.empty()) {
+                    logprobs.push_back(piece.logprobs);
+                }
             },
+            [this](const ReasoningDelta& piece) { think(piece); },
             [this](const RefusalDelta& piece) { refusal += piece.text; },
             [this](const ToolCallBegun& call) {
                 calls.push_back(ToolCall{.id = call.id, .name = call.name, .arguments = {}});
@@ -31,6 +33,19 @@ void WholeAnswer::take(const ChatEvent& event) {
         },
         event
     );
+}
+
+// A signature ends the piece of thinking it proves.
+void WholeAnswer::think(const ReasoningDelta& piece) {
+    reasoning += piece.text;
+    const bool goes_on = !thoughts.empty() && thoughts.back().signature.empty() &&
+                         thoughts.back().redacted.empty() && piece.redacted.empty();
+    if (!goes_on) {
+        thoughts.emplace_back();
+    }
+    thoughts.back().text += piece.text;
+    thoughts.back().signature += piece.signature;
+    thoughts.back().redacted += piece.redacted;
 }
 
 }  // namespace nova::dialect

@@ -15,8 +15,9 @@ struct WholeAnswer {
     std::string id;            // empty when the upstream gave none
     std::int64_t created = 0;  // 0 when unknown
     std::string text;
+    std::vector<RawJson> logprobs;  // lists, one after the other
     std::string reasoning;
-    std::string signature;  // of the reasoning; Anthropic
+    std::vector<Thought> thoughts;  // the same in its pieces, with those only Anthropic can read
     std::string refusal;
     std::vector<ToolCall> calls;
     std::optional<Finished> finished;
@@ -26,6 +27,9 @@ struct WholeAnswer {
     void take(const ChatEvent& event);
 
     FinishReason reason() const { return finished ? finished->reason : FinishReason::stop; }
+
+private:
+    void think(const ReasoningDelta& piece);
 };
 
 }  // namespace nova::dialect

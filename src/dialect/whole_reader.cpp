@@ -10,11 +10,9 @@ namespace {
 
 constexpr std::size_t kMaxAnswer = 64U * 1024U * 1024U;
 
-class WholeReader final : public AnswerReader {
+class CollectingReader : public AnswerReader {
 public:
-    explicit WholeReader(void (*take)(const Tree&, std::vector<ChatEvent>&)) : take_{take} {}
-
-    void feed(std::string_view bytes, std::vector<ChatEvent>& /*out*/) override {
+    void feed(std::string_view bytes, std::vector<ChatEvent>& /*out*/) final {
         if (body_.size() + bytes.size() <= kMaxAnswer) {
             body_.append(bytes);
         } else {
@@ -22,25 +20,59 @@ public:
         }
     }
 
-    void end(std::vector<ChatEvent>& out) override {
-        const auto tree = parse_tree(body_, "The answer");
-        if (too_large_ || !tree || !tree->is_object()) {
+    void end(std::vector<ChatEvent>& out) final {
+        if (too_large_) {
+            out.emplace_back(Failed{broken("sent an answer that is too large")});
+            return;
+        }
+        take(body_, out);
+    }
+
+private:
+    virtual void take(std::string_view body, std::vector<ChatEvent>& out) const = 0;
+
+    std::string body_;
+    bool too_large_ = false;
+};
+
+class TextReader final : public CollectingReader {
+public:
+    explicit TextReader(void (*take)(std::string_view, std::vector<ChatEvent>&)) : take_{take} {}
+
+private:
+    void take(std::string_view body, std::vector<ChatEvent>& out) const override {
+        take_(body, out);
+    }
+
+    void (*take_)(std::string_view, std::vector<ChatEvent>&);
+};
+
+class ObjectReader final : public CollectingReader {
+public:
+    explicit ObjectReader(void (*take)(const Tree&, std::vector<ChatEvent>&)) : take_{take} {}
+
+private:
+    void take(std::string_view body, std::vector<ChatEvent>& out) const override {
+        const auto tree = parse_tree(body, "The answer");
+        if (!tree || !tree->is_object()) {
             out.emplace_back(Failed{broken("answered with something that is not JSON")});
             return;
         }
         take_(*tree, out);
     }
 
-private:
     void (*take_)(const Tree&, std::vector<ChatEvent>&);
-    std::string body_;
-    bool too_large_ = false;
 };
 
 }  // namespace
 
+std::unique_ptr<AnswerReader>
+collecting_reader(void (*take)(std::string_view, std::vector<ChatEvent>&)) {
+    return std::make_unique<TextReader>(take);
+}
+
 std::unique_ptr<AnswerReader> whole_reader(void (*take)(const Tree&, std::vector<ChatEvent>&)) {
-    return std::make_unique<WholeReader>(take);
+    return std::make_unique<ObjectReader>(take);
 }
 
 }  // namespace nova::dialect

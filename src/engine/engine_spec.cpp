@@ -13,10 +13,14 @@ namespace nova::engine {
 namespace {
 
 // The values a template may name; launch.cpp gives each of them.
-constexpr std::array<std::string_view, 12> kPlaceholders{"model",    "model_path",     "host",
-                                                         "port",     "models_folder",  "context",
-                                                         "parallel", "threads",        "gpu_layers",
-                                                         "api_key",  "physical_cores", "gpu_count"};
+constexpr std::array<std::string_view, 16> kPlaceholders{
+    "model",          "model_path", "host",    "port",       "models_folder",
+    "context",        "parallel",   "threads", "gpu_layers", "api_key",
+    "physical_cores", "gpu_count",  "parser",  "offline",    "memory_fraction",
+    "cache_gib"
+};
+
+constexpr std::array<std::string_view, 3> kAccelerators{"cpu", "cuda", "rocm"};
 
 constexpr std::array<std::string_view, 5> kNeutralOptions{
     "context", "parallel", "gpu_layers", "threads", "embeddings"
@@ -28,6 +32,51 @@ template <std::size_t N>
 bool contains(const std::array<std::string_view, N>& words, std::string_view word) {
     return std::ranges::find(words, word) != words.end();
 }
+
+// What may stand in a file.
+constexpr std::initializer_list<std::string_view> kKeys{
+    "name",
+    "title",
+    "notes",
+    "protocol",
+    "programs",
+    "installed_by",
+    "program_argv",
+    "container_argv",
+    "argv",
+    "multi_gpu_argv",
+    "option_argv",
+    "option_defaults",
+    "env",
+    "api_key_env",
+    "token_env",
+    "images",
+    "needs",
+    "accelerator_argv",
+    "accelerator_env",
+    "memory_argv",
+    "memory_fraction_most",
+    "old_gpu_argv",
+    "tool_call_argv",
+    "reasoning_argv",
+    "families",
+    "container",
+    "cpu_fallback",
+    "container_port",
+    "container_models",
+    "probe",
+    "api_base",
+    "start_limit_s",
+    "stall_limit_s",
+    "stop_signal",
+    "grace_s",
+    "formats",
+    "flags",
+    "loading_progress",
+    "models_per_instance",
+    "serves_embeddings",
+    "usage_in_stream_needs_option"
+};
 
 // One object of the file: remembers the first mistake, with its path.
 class Section {
@@ -104,6 +153,12 @@ public:
                 return;
             }
             at = end;
+        }
+    }
+
+    void check_accelerator(std::string_view key, std::string_view name) {
+        if (!contains(kAccelerators, name)) {
+            complain(fmt::format("{}.{}", key, name), "must be cpu, cuda or rocm");
         }
     }
 
@@ -191,9 +246,125 @@ void read_option_argv(Section& top, const Json* object, std::string_view file, E
     }
 }
 
+void read_needs(Section& top, const Json* object, std::string_view file, EngineSpec& spec) {
+    if (object == nullptr) {
+        return;
+    }
+    for (const auto& [accelerator, value] : object->items()) {
+        top.check_accelerator("needs", accelerator);
+        Section section{
+            value,
+            fmt::format("{}.needs.{}", file, accelerator),
+            {"cuda", "driver", "compute", "architectures", "cpu_flags", "image_gib"}
+        };
+        JsonReader& in = section.reader();
+        AcceleratorNeeds needs{
+            .cuda = in.text("cuda").value_or(""),
+            .driver =
+                static_cast<unsigned>(std::max<std::int64_t>(in.integer("driver").value_or(0), 0)),
+            .compute = in.text("compute").value_or(""),
+            .architectures = section.texts("architectures"),
+            .cpu_flags = section.texts("cpu_flags"),
+            .image_size = gib(static_cast<std::uint64_t>(
+                std::max<std::int64_t>(in.integer("image_gib").value_or(0), 0)
+            )),
+        };
+        if (section.error()) {
+            top.complain("needs", section.error()->message);
+            return;
+        }
+        spec.needs.emplace(accelerator, std::move(needs));
+    }
+}
+
+void read_families(Section& top, const Json* list, std::string_view file, EngineSpec& spec) {
+    if (list == nullptr) {
+        return;
+    }
+    for (std::size_t i = 0; i < list->size(); ++i) {
+        Section section{
+            (*list)[i],
+            fmt::format("{}.families[{}]", file, i),
+            {"match", "tool_calls", "reasoning"}
+        };
+        ModelFamily family{
+            .match = section.texts("match"),
+            .tool_calls = section.reader().text("tool_calls").value_or(""),
+            .reasoning = section.reader().text("reasoning").value_or(""),
+        };
+        if (!section.error() && family.match.empty()) {
+            section.complain("match", "must name at least one part of a model's name");
+        }
+        if (section.error()) {
+            top.complain(fmt::format("families[{}]", i), section.error()->message);
+            return;
+        }
+        spec.families.push_back(std::move(family));
+    }
+}
+
+void read_container(Section& top, const Json* object, std::string_view file, EngineSpec& spec) {
+    if (object == nullptr) {
+        return;
+    }
+    Section section{
+        *object, fmt::format("{}.container", file), {"shared_memory_mib", "locked_memory", "caches"}
+    };
+    const std::int64_t shared = section.reader().integer("shared_memory_mib").value_or(0);
+    spec.container.shared_memory =
+        mib(static_cast<std::uint64_t>(std::max<std::int64_t>(shared, 0)));
+    spec.container.locked_memory = section.reader().boolean("locked_memory").value_or(false);
+    spec.container.caches = section.text_map("caches");
+    if (section.error()) {
+        top.complain("container", section.error()->message);
+    }
+}
+
+// Objects with a list of templates, or a map of them, for each accelerator.
+void read_by_accelerator(Section& top, std::string_view file, EngineSpec& spec) {
+    if (const Json* object = top.reader().object("accelerator_argv")) {
+        Section section{*object, fmt::format("{}.accelerator_argv", file), {"cpu", "cuda", "rocm"}};
+        for (const auto& [accelerator, ignored] : object->items()) {
+            spec.accelerator_argv.emplace(accelerator, section.templates(accelerator));
+        }
+        if (section.error()) {
+            top.complain("accelerator_argv", section.error()->message);
+        }
+    }
+    if (const Json* object = top.reader().object("accelerator_env")) {
+        Section section{*object, fmt::format("{}.accelerator_env", file), {"cpu", "cuda", "rocm"}};
+        for (const auto& [accelerator, ignored] : object->items()) {
+            spec.accelerator_env.emplace(accelerator, section.text_map(accelerator));
+            for (const auto& [name, text] : spec.accelerator_env.at(accelerator)) {
+                section.check_template(accelerator, text);
+            }
+        }
+        if (section.error()) {
+            top.complain("accelerator_env", section.error()->message);
+        }
+    }
+}
+
+void read_devices(Section& top, std::string_view file, EngineSpec& spec) {
+    JsonReader& in = top.reader();
+    read_needs(top, in.object("needs"), file, spec);
+    read_by_accelerator(top, file, spec);
+    spec.memory_argv = top.templates("memory_argv");
+    spec.memory_fraction_most = in.number("memory_fraction_most").value_or(0.9);
+    if (spec.memory_fraction_most <= 0.0 || spec.memory_fraction_most > 1.0) {
+        top.complain("memory_fraction_most", "must be above 0 and at most 1");
+    }
+    spec.old_gpu_argv = top.templates("old_gpu_argv");
+    spec.tool_call_argv = top.templates("tool_call_argv");
+    spec.reasoning_argv = top.templates("reasoning_argv");
+    read_families(top, in.array("families"), file, spec);
+    read_container(top, in.object("container"), file, spec);
+}
+
 void read_command(Section& top, std::string_view file, EngineSpec& spec) {
     JsonReader& in = top.reader();
     spec.programs = top.texts("programs");
+    spec.installed_by = top.texts("installed_by");
     spec.program_argv = top.texts("program_argv");
     spec.container_argv = top.texts("container_argv");
     spec.argv = top.templates("argv");
@@ -209,6 +380,7 @@ void read_command(Section& top, std::string_view file, EngineSpec& spec) {
         top.check_template("env", text);
     }
     spec.api_key_env = in.text("api_key_env").value_or("");
+    spec.token_env = in.text("token_env").value_or("");
     spec.serves_embeddings = in.boolean("serves_embeddings").value_or(true);
 }
 
@@ -242,38 +414,7 @@ void read_limits(JsonReader& in, EngineSpec& spec) {
 }
 
 Result<EngineSpec> engine_spec_from(const Json& value, std::string_view file) {
-    Section top{
-        value,
-        std::string{file},
-        {"name",
-         "title",
-         "notes",
-         "protocol",
-         "programs",
-         "program_argv",
-         "container_argv",
-         "argv",
-         "multi_gpu_argv",
-         "option_argv",
-         "option_defaults",
-         "env",
-         "api_key_env",
-         "images",
-         "container_port",
-         "container_models",
-         "probe",
-         "api_base",
-         "start_limit_s",
-         "stall_limit_s",
-         "stop_signal",
-         "grace_s",
-         "formats",
-         "flags",
-         "loading_progress",
-         "models_per_instance",
-         "serves_embeddings",
-         "usage_in_stream_needs_option"}
-    };
+    Section top{value, std::string{file}, kKeys};
     JsonReader& in = top.reader();
     EngineSpec spec;
     spec.name.value = in.required_text("name");
@@ -292,6 +433,7 @@ Result<EngineSpec> engine_spec_from(const Json& value, std::string_view file) {
     }
     read_command(top, file, spec);
     spec.images = top.text_map("images");
+    read_devices(top, file, spec);
     const std::int64_t port = in.integer("container_port").value_or(0);
     if (port < 0 || port > 65535) {
         top.complain("container_port", "must be 0 to 65535");
@@ -304,6 +446,7 @@ Result<EngineSpec> engine_spec_from(const Json& value, std::string_view file) {
     spec.formats = top.texts("formats");
     read_flags(top, in.array("flags"), file, spec);
     spec.loading_progress = top.texts("loading_progress");
+    spec.cpu_fallback = top.texts("cpu_fallback");
     spec.usage_in_stream_needs_option = in.boolean("usage_in_stream_needs_option").value_or(false);
     if (top.error()) {
         return fail(*top.error());

@@ -52,5 +52,22 @@ TEST(EngineSpec, NamesThePathOfAWrongValue) {
     EXPECT_NE(complaint(value).find("speed"), std::string::npos);
 }
 
+TEST(EngineSpec, NamesThePathOfAMistakeAboutDevices) {
+    const std::pair<const char*, Json> mistakes[] = {
+        {"needs.metal", Json::parse(R"({"needs": {"metal": {}}})")},
+        {"needs.cuda.drivers", Json::parse(R"({"needs": {"cuda": {"drivers": 1}}})")},
+        {"families[0].match", Json::parse(R"({"families": [{"match": []}]})")},
+        {"container.shm", Json::parse(R"({"container": {"shm": 1}})")},
+        {"memory_fraction_most", Json::parse(R"({"memory_fraction_most": 1.5})")},
+        {"accelerator_argv", Json::parse(R"({"accelerator_argv": {"cuda": ["{nothing}"]}})")},
+        {"accelerator_env", Json::parse(R"({"accelerator_env": {"cpu": {"A": "{nothing}"}}})")},
+    };
+    for (const auto& [path, mistake] : mistakes) {
+        Json value = smallest();
+        value.update(mistake);
+        EXPECT_TRUE(complaint(value).contains(path)) << path << ": " << complaint(value);
+    }
+}
+
 }  // namespace
 }  // namespace nova::engine

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "engine/custom_url.hpp"
+#include "engine/launch_devices.hpp"
 
 namespace nova::engine {
 namespace {
@@ -75,39 +76,6 @@ std::string fill(std::string_view text, const Values& values) {
         text.remove_prefix(close + 1);
     }
     return out;
-}
-
-std::string accelerator_of(const hardware::HardwareSnapshot& hardware) {
-    for (const auto& gpu : hardware.gpus) {
-        if (gpu.vendor == hardware::GpuVendor::nvidia) {
-            return "cuda";
-        }
-    }
-    for (const auto& gpu : hardware.gpus) {
-        if (gpu.vendor == hardware::GpuVendor::amd) {
-            return "rocm";
-        }
-    }
-    return "cpu";
-}
-
-// How many like GPUs one model may be spread over: tensor parallelism divides attention heads, so
-// only powers of two always work.
-unsigned gpu_group(const hardware::HardwareSnapshot& hardware, std::string_view accelerator) {
-    if (accelerator == "cpu") {
-        return 0;
-    }
-    const auto vendor =
-        accelerator == "cuda" ? hardware::GpuVendor::nvidia : hardware::GpuVendor::amd;
-    const auto first = std::ranges::find(hardware.gpus, vendor, &hardware::GpuDevice::vendor);
-    const auto like = std::ranges::count_if(hardware.gpus, [&](const auto& gpu) {
-        return gpu.vendor == vendor && gpu.name == first->name && gpu.vram == first->vram;
-    });
-    unsigned group = 1;
-    while (group * 2 <= static_cast<unsigned>(like)) {
-        group *= 2;
-    }
-    return group;
 }
 
 unsigned threads_of(const hardware::CpuFacts& cpu) {
@@ -238,34 +206,108 @@ Result<Values> options_in_effect(
     return options;
 }
 
-Result<std::vector<std::string>> build_argv(
-    const EngineSpec& engine, const BackendSpec& backend, const Values& options,
-    const Values& values
-) {
-    std::vector<std::string> argv;
-    const auto append = [&](const std::vector<std::string>& part) {
-        for (const std::string& text : part) {
-            argv.push_back(fill(text, values));
-        }
-    };
-    append(engine.argv);
-    for (const auto& [name, part] : engine.option_argv) {
-        const auto at = options.find(name);
-        if (at != options.end() && (name != "embeddings" || is_on(at->second).value_or(false))) {
-            append(part);
+std::string lowered(std::string_view text) {
+    std::string low{text};
+    std::ranges::transform(low, low.begin(), [](char c) {
+        return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    });
+    return low;
+}
+
+// The family of a model by its name, which a local folder only carries in its path.
+const ModelFamily* family_of(const EngineSpec& engine, const ResolvedModel& model) {
+    const std::string name = lowered(model.id.value + " " + model.path);
+    for (const ModelFamily& family : engine.families) {
+        if (std::ranges::any_of(family.match, [&](const std::string& part) {
+                return name.contains(part);
+            })) {
+            return &family;
         }
     }
-    if (const auto group = whole_number(values.at("gpu_count")); group && *group > 1) {
-        append(engine.multi_gpu_argv);
+    return nullptr;
+}
+
+// What nova adds by itself; a part whose flag the user sets as well is left to the user.
+class Arguments {
+public:
+    Arguments(const EngineSpec& engine, const BackendSpec& backend, const Values& values)
+        : engine_{engine}, backend_{backend}, values_{values} {}
+
+    void add(const std::vector<std::string>& part) {
+        for (const std::string& text : part) {
+            argv_.push_back(fill(text, values_));
+        }
+    }
+
+    void add_unless_set(const std::vector<std::string>& part) {
+        const bool set = std::ranges::any_of(engine_.flags, [&](const AllowedFlag& flag) {
+            return std::ranges::find(part, flag.argv) != part.end() && flag.kind != "switch" &&
+                   backend_.options.contains("flag." + flag.name);
+        });
+        if (!set) {
+            add(part);
+        }
+    }
+
+    void add_parser(const std::vector<std::string>& part, const std::string& parser) {
+        if (!parser.empty()) {
+            values_["parser"] = parser;
+            add_unless_set(part);
+        }
+    }
+
+    std::vector<std::string>& argv() { return argv_; }
+
+private:
+    const EngineSpec& engine_;
+    const BackendSpec& backend_;
+    Values values_;
+    std::vector<std::string> argv_;
+};
+
+void add_for_devices(const EngineSpec& engine, const DeviceChoice& devices, Arguments& arguments) {
+    if (const auto part = engine.accelerator_argv.find(devices.accelerator);
+        part != engine.accelerator_argv.end()) {
+        arguments.add(part->second);
+    }
+    if (devices.accelerator == "cpu") {
+        return;
+    }
+    arguments.add_unless_set(engine.memory_argv);
+    if (devices.accelerator == "cuda" && older(devices.compute_capability, "8.0")) {
+        arguments.add_unless_set(engine.old_gpu_argv);
+    }
+    if (devices.count > 1) {
+        arguments.add(engine.multi_gpu_argv);
+    }
+}
+
+Result<std::vector<std::string>> build_argv(
+    const EngineSpec& engine, const BackendSpec& backend, const ResolvedModel& model,
+    const DeviceChoice& devices, const Values& values
+) {
+    Arguments arguments{engine, backend, values};
+    arguments.add(engine.argv);
+    for (const auto& [name, part] : engine.option_argv) {
+        const auto at = values.find(name);
+        if (at != values.end() && (name != "embeddings" || is_on(at->second).value_or(false))) {
+            arguments.add(part);
+        }
+    }
+    add_for_devices(engine, devices, arguments);
+    if (const ModelFamily* family = family_of(engine, model)) {
+        arguments.add_parser(engine.tool_call_argv, family->tool_calls);
+        arguments.add_parser(engine.reasoning_argv, family->reasoning);
     }
     for (const auto& [name, value] : backend.options) {
         if (name.starts_with("flag.")) {
-            if (const auto added = add_flag(engine, name.substr(5), value, argv); !added) {
+            if (const auto added = add_flag(engine, name.substr(5), value, arguments.argv());
+                !added) {
                 return propagate(added);
             }
         }
     }
-    return argv;
+    return std::move(arguments.argv());
 }
 
 // The path as the container sees it; adds the mount that makes it visible.
@@ -273,13 +315,17 @@ std::string mounted(
     const EngineSpec& engine, const LaunchPlace& place, const std::string& path,
     std::vector<runtime::Mount>& mounts
 ) {
-    mounts.push_back({place.models_folder, engine.container_models});
+    mounts.push_back({.host_path = place.models_folder, .container_path = engine.container_models});
     if (path.empty() || path.starts_with(place.models_folder + "/")) {
         return path.empty() ? path
                             : engine.container_models + path.substr(place.models_folder.size());
     }
     const std::size_t slash = path.rfind('/');
-    mounts.push_back({path.substr(0, slash), engine.container_models + "-local", true});
+    mounts.push_back(
+        {.host_path = path.substr(0, slash),
+         .container_path = engine.container_models + "-local",
+         .read_only = true}
+    );
     return engine.container_models + "-local" + path.substr(slash);
 }
 
@@ -295,9 +341,10 @@ plan_external(const BackendSpec& backend, runtime::InstanceSpec instance) {
 }
 
 Result<void> place_program(
-    const EngineSpec& engine, const LaunchPlace& place, const std::string& accelerator,
+    const EngineSpec& engine, const LaunchPlace& place, const DeviceChoice& devices,
     runtime::InstanceSpec& instance
 ) {
+    instance.accelerator = devices.accelerator;
     if (place.runtime == runtime::RuntimeKind::process) {
         if (engine.programs.empty()) {
             return fail(
@@ -309,20 +356,79 @@ Result<void> place_program(
         instance.argv = engine.program_argv;
         return {};
     }
-    const auto image = engine.images.find(accelerator);
-    if (image == engine.images.end() && place.image.empty()) {
-        return fail(
-            ErrorCode::unsupported,
-            fmt::format("{} has no image for {} machines.", engine.title, accelerator),
-            "Choose another engine, for example llamacpp."
-        );
-    }
-    instance.image = place.image.empty() ? image->second : place.image;
-    instance.accelerator = accelerator;
-    instance.container.port = engine.container_port;
+    // choose_devices() has looked whether there is one.
+    instance.image = place.image.empty() ? engine.images.at(devices.accelerator) : place.image;
     instance.argv = engine.container_argv;
     instance.listen = {.host = "127.0.0.1", .port = 0, .tls = false};
     return {};
+}
+
+// What the engine would see beyond the devices it is to use: other cards, the processor's own
+// graphics. A container of NVIDIA's is given its devices and nothing else.
+void name_devices(const DeviceChoice& devices, bool container, runtime::InstanceSpec& instance) {
+    if (devices.ids.empty() || (container && devices.accelerator == "cuda")) {
+        return;
+    }
+    if (devices.accelerator == "cuda") {
+        instance.env["CUDA_VISIBLE_DEVICES"] = fmt::format("{}", fmt::join(devices.ids, ","));
+    } else {
+        instance.env["HIP_VISIBLE_DEVICES"] = fmt::format("{}", fmt::join(devices.indices, ","));
+    }
+}
+
+void add_environment(
+    const EngineSpec& engine, const ResolvedModel& model, const LaunchPlace& place,
+    const Values& values, runtime::InstanceSpec& instance
+) {
+    for (const auto& [name, text] : engine.env) {
+        instance.env[name] = fill(text, values);
+    }
+    if (const auto more = engine.accelerator_env.find(instance.accelerator);
+        more != engine.accelerator_env.end()) {
+        for (const auto& [name, text] : more->second) {
+            instance.env[name] = fill(text, values);
+        }
+    }
+    const auto add_secret = [&](const std::string& name, const std::string& value) {
+        if (!name.empty() && !value.empty()) {
+            instance.env[name] = value;
+            instance.secret_env.push_back(name);
+        }
+    };
+    add_secret(engine.api_key_env, place.api_key);
+    // Only what fetches gets it (decisions.md 2.11), and never in argv.
+    add_secret(model.path.empty() ? engine.token_env : std::string{}, place.hub_token);
+}
+
+void add_container(
+    const EngineSpec& engine, const DeviceChoice& devices, runtime::InstanceSpec& instance
+) {
+    runtime::ContainerNeeds& container = instance.container;
+    container.port = engine.container_port;
+    container.gpus = devices.accelerator == "cuda" ? devices.ids : std::vector<std::string>{};
+    container.shared_memory = engine.container.shared_memory;
+    container.locked_memory = engine.container.locked_memory;
+    const auto needs = engine.needs.find(devices.accelerator);
+    const auto image = engine.images.find(devices.accelerator);
+    if (needs != engine.needs.end() && image != engine.images.end() &&
+        image->second == instance.image) {
+        container.image_size = needs->second.image_size;
+    }
+    for (const auto& [name, folder] : engine.container.caches) {
+        instance.mounts.push_back({.host_path = name, .container_path = folder});
+    }
+}
+
+bool wants_gpu(const BackendSpec& backend) {
+    const auto layers = backend.options.find("gpu_layers");
+    return layers == backend.options.end() || layers->second != "0";
+}
+
+// A quarter of the RAM for the cache of an engine that computes on the processor.
+std::string cache_gib(const hardware::HardwareSnapshot& hardware) {
+    constexpr std::uint64_t kMost = 32;
+    const std::uint64_t quarter = hardware.ram.value_or(Bytes{}).count / gib(4).count;
+    return fmt::to_string(std::clamp<std::uint64_t>(quarter, 1, kMost));
 }
 
 }  // namespace
@@ -341,8 +447,13 @@ Result<runtime::InstanceSpec> plan_launch(
     if (engine.programs.empty() && engine.images.empty()) {
         return plan_external(backend, std::move(instance));
     }
-    const std::string accelerator = accelerator_of(hardware);
-    if (const auto placed = place_program(engine, place, accelerator, instance); !placed) {
+    // An image of the user's own is built for this machine, as a native program is.
+    const auto built_for = place.image.empty() ? place.runtime : runtime::RuntimeKind::process;
+    const auto devices = choose_devices(engine, hardware, wants_gpu(backend), built_for);
+    if (!devices) {
+        return propagate(devices);
+    }
+    if (const auto placed = place_program(engine, place, *devices, instance); !placed) {
         return propagate(placed);
     }
     const bool container = place.runtime == runtime::RuntimeKind::docker;
@@ -355,7 +466,11 @@ Result<runtime::InstanceSpec> plan_launch(
         {"models_folder", container ? engine.container_models : place.models_folder},
         {"api_key", place.api_key},
         {"physical_cores", fmt::to_string(threads_of(hardware.cpu))},
-        {"gpu_count", fmt::to_string(gpu_group(hardware, accelerator))},
+        {"gpu_count", fmt::to_string(devices->count)},
+        {"memory_fraction", memory_fraction(engine, *devices, place.gpu_free)},
+        {"cache_gib", cache_gib(hardware)},
+        // An engine that has to fetch its model may, any other stays off the net.
+        {"offline", model.path.empty() ? "0" : "1"},
     };
     if (container) {
         values["model_path"] = mounted(engine, place, model.path, instance.mounts);
@@ -368,19 +483,25 @@ Result<runtime::InstanceSpec> plan_launch(
         return propagate(options);
     }
     values.insert(options->begin(), options->end());
-    auto argv = build_argv(engine, backend, *options, values);
+    auto argv = build_argv(engine, backend, model, *devices, values);
     if (!argv) {
         return propagate(argv);
     }
     instance.argv.insert(instance.argv.end(), argv->begin(), argv->end());
-    for (const auto& [name, text] : engine.env) {
-        instance.env[name] = fill(text, values);
-    }
-    if (!engine.api_key_env.empty() && !place.api_key.empty()) {
-        instance.env[engine.api_key_env] = place.api_key;
-        instance.secret_env.push_back(engine.api_key_env);
+    name_devices(*devices, container, instance);
+    add_environment(engine, model, place, values, instance);
+    if (container) {
+        add_container(engine, *devices, instance);
     }
     return instance;
+}
+
+bool uses_gpu(
+    const EngineSpec& engine, const BackendSpec& backend,
+    const hardware::HardwareSnapshot& hardware, runtime::RuntimeKind runtime
+) {
+    const auto devices = choose_devices(engine, hardware, wants_gpu(backend), runtime);
+    return devices && devices->count > 0;
 }
 
 }  // namespace nova::engine

@@ -1,6 +1,7 @@
 // From a wish to a command line: pure, and all the code an engine needs.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "core/result.hpp"
@@ -28,13 +29,21 @@ struct LaunchPlace {
     std::string models_folder;  // DIR/models: where engines nova starts keep weights
     std::string api_key;        // random, or empty when the engine has no such option
     std::string image{};        // docker: instead of the engine's own; empty: that
+    std::string hub_token{};    // for an engine that fetches a gated model itself; empty: none
+    std::optional<Bytes> gpu_free{};  // of the fullest device, just measured
 };
 
 // Errors: unprocessable (unknown option, flag not allowed, value out of bounds: all named),
-// unsupported (engine cannot run this way here).
+// unsupported (engine cannot run this way here, or not on these devices).
 Result<runtime::InstanceSpec> plan_launch(
     const EngineSpec& engine, const BackendSpec& backend, const ResolvedModel& model,
     const hardware::HardwareSnapshot& hardware, const LaunchPlace& place
+);
+
+// Whether the engine is given a GPU for this wish; a wish for gpu_layers 0 is one for none.
+bool uses_gpu(
+    const EngineSpec& engine, const BackendSpec& backend,
+    const hardware::HardwareSnapshot& hardware, runtime::RuntimeKind runtime
 );
 
 }  // namespace nova::engine

@@ -1,31 +1,105 @@
-// Golden launches: engine x hardware -> the exact command, reviewed like code; and refusals.
+// Golden launches: engine x hardware -> the exact command or create request, reviewed like code;
+// and refusals.
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include "engine/engine_registry.hpp"
 #include "engine/launch.hpp"
+#include "runtime/docker_create.hpp"
 
 namespace nova::engine {
 namespace {
 
-hardware::HardwareSnapshot machine(unsigned gpus) {
+using hardware::GpuDevice;
+using hardware::GpuVendor;
+
+struct Machine {
+    const char* name;
+    unsigned gpus;
+    GpuDevice gpu;  // each of them
+    hardware::DockerGpuRuntime runtime = hardware::DockerGpuRuntime::nvidia;
+    bool cdi = false;
+};
+
+const Machine kMachines[] = {
+    {"no_gpu", 0, {}, hardware::DockerGpuRuntime::none},
+    {"nvidia_1x24",
+     1,
+     {.vendor = GpuVendor::nvidia,
+      .name = "NVIDIA GeForce RTX 4090",
+      .vram = gib(24),
+      .driver = "590.44.01",
+      .compute_capability = "8.9"}},
+    {"nvidia_2x24",
+     2,
+     {.vendor = GpuVendor::nvidia,
+      .name = "NVIDIA GeForce RTX 3090",
+      .vram = gib(24),
+      .driver = "590.44.01",
+      .compute_capability = "8.6"}},
+    {"nvidia_8x80",
+     8,
+     {.vendor = GpuVendor::nvidia,
+      .name = "NVIDIA H100 80GB HBM3",
+      .vram = gib(80),
+      .driver = "590.44.01",
+      .compute_capability = "9.0"}},
+    {"nvidia_1x6",
+     1,
+     {.vendor = GpuVendor::nvidia,
+      .name = "NVIDIA GeForce GTX 1660",
+      .vram = gib(6),
+      .driver = "590.44.01",
+      .compute_capability = "7.5"}},
+    {"amd_24",
+     1,
+     {.vendor = GpuVendor::amd,
+      .name = "Radeon RX 7900 XTX",
+      .vram = gib(24),
+      .driver = "6.8.5",
+      .compute_capability = "gfx1100"},
+     hardware::DockerGpuRuntime::rocm},
+    {"gb10",
+     1,
+     {.vendor = GpuVendor::nvidia,
+      .name = "NVIDIA GB10",
+      .driver = "590.44.01",
+      .compute_capability = "12.1",
+      .unified_memory = true},
+     hardware::DockerGpuRuntime::nvidia,
+     true},
+    {"wsl2",
+     1,
+     {.vendor = GpuVendor::nvidia,
+      .name = "NVIDIA GeForce RTX 4070 Laptop GPU",
+      .vram = mib(8188),
+      .driver = "591.10",
+      .compute_capability = "8.9"}},
+};
+
+hardware::HardwareSnapshot snapshot_of(const Machine& machine) {
     hardware::HardwareSnapshot snapshot;
     snapshot.cpu.logical_cores = 16;
     snapshot.cpu.physical_cores = 8;
     snapshot.ram = gib(64);
-    for (unsigned i = 0; i < gpus; ++i) {
-        hardware::GpuDevice gpu;
+    snapshot.docker_gpu_runtime = machine.runtime;
+    for (unsigned i = 0; i < machine.gpus; ++i) {
+        GpuDevice gpu = machine.gpu;
         gpu.index = i;
-        gpu.vendor = hardware::GpuVendor::nvidia;
-        gpu.name = "NVIDIA GeForce RTX 4090";
-        gpu.vram = gib(24);
-        snapshot.gpus.push_back(gpu);
+        gpu.uuid = fmt::format("GPU-{}", i);
+        snapshot.gpus.push_back(std::move(gpu));
     }
     return snapshot;
+}
+
+hardware::HardwareSnapshot machine(unsigned gpus) {
+    return snapshot_of(gpus == 0 ? kMachines[0] : gpus == 1 ? kMachines[1] : kMachines[2]);
 }
 
 LaunchPlace place_for(runtime::RuntimeKind kind) {
@@ -66,6 +140,24 @@ std::string render(const Result<runtime::InstanceSpec>& planned) {
            fmt::format("stop signal {} grace {}s\n", planned->stop_signal, planned->grace.count());
 }
 
+// What Docker is asked for, whole, and what the plan knows beyond that.
+std::string render_request(const Result<runtime::InstanceSpec>& planned, const Machine& machine) {
+    if (!planned) {
+        return render(planned);
+    }
+    runtime::ContainerHost host;
+    host.cdi = machine.cdi;
+    if (machine.runtime == hardware::DockerGpuRuntime::rocm) {
+        host.rocm_devices = {"/dev/kfd", "/dev/dri/card0", "/dev/dri/renderD128"};
+        host.rocm_groups = {44, 105};
+    }
+    return fmt::format(
+        "POST /containers/create?name={}\n{}\nsecret {}\nimage takes about {} GiB\n", planned->name,
+        runtime::docker_create_request(*planned, host).dump(1), fmt::join(planned->secret_env, " "),
+        planned->container.image_size.count >> 30U
+    );
+}
+
 const EngineRegistry& registry() {
     static const EngineRegistry loaded = EngineRegistry::load("").value();
     return loaded;
@@ -74,9 +166,11 @@ const EngineRegistry& registry() {
 struct Row {
     std::string engine;
     runtime::RuntimeKind runtime;
-    unsigned gpus;
+    const Machine* machine;
 
-    std::string name() const { return fmt::format("{}_{}_{}gpu", engine, word(runtime), gpus); }
+    std::string name() const {
+        return fmt::format("{}_{}_{}", engine, word(runtime), machine->name);
+    }
 };
 
 class GoldenLaunch : public testing::TestWithParam<Row> {};
@@ -96,10 +190,13 @@ TEST_P(GoldenLaunch, IsWhatTheFileSays) {
     ASSERT_NE(engine, nullptr);
     BackendSpec backend;
     backend.engine = engine->name;
-    const std::string text = render(plan_launch(
-        *engine, backend, model_for(*engine), machine(GetParam().gpus),
+    const auto planned = plan_launch(
+        *engine, backend, model_for(*engine), snapshot_of(*GetParam().machine),
         place_for(GetParam().runtime)
-    ));
+    );
+    const std::string text = GetParam().runtime == runtime::RuntimeKind::docker
+                                 ? render_request(planned, *GetParam().machine)
+                                 : render(planned);
     const std::string path = fmt::format("{}/{}.golden", NOVA_TESTDATA, GetParam().name());
     if (std::getenv("NOVA_UPDATE_GOLDEN") != nullptr) {
         std::ofstream{path} << text;
@@ -110,16 +207,17 @@ TEST_P(GoldenLaunch, IsWhatTheFileSays) {
     EXPECT_EQ(text, golden.str()) << "NOVA_UPDATE_GOLDEN=1 rewrites " << path;
 }
 
+// Every engine on every kind of machine; natively where it differs.
 std::vector<Row> rows() {
     using runtime::RuntimeKind;
     std::vector<Row> result;
-    for (const unsigned gpus : {0U, 1U, 2U}) {
-        result.push_back({"llamacpp", RuntimeKind::process, gpus});
-        result.push_back({"llamacpp", RuntimeKind::docker, gpus});
-        result.push_back({"ollama", RuntimeKind::process, gpus});
-        result.push_back({"ollama", RuntimeKind::docker, gpus});
-        result.push_back({"vllm", RuntimeKind::docker, gpus});
-        result.push_back({"sglang", RuntimeKind::docker, gpus});
+    for (const char* engine : {"llamacpp", "ollama", "sglang", "vllm"}) {
+        for (const Machine& machine : kMachines) {
+            result.push_back({engine, RuntimeKind::docker, &machine});
+        }
+        for (const Machine* machine : {&kMachines[0], &kMachines[1], &kMachines[2]}) {
+            result.push_back({engine, RuntimeKind::process, machine});
+        }
     }
     return result;
 }
@@ -193,6 +291,140 @@ TEST(PlanLaunch, AppendsAllowedFlagsBehindItsOwn) {
     ASSERT_TRUE(planned);
     EXPECT_EQ(after(planned->argv, "--seed"), "7");
     EXPECT_EQ(planned->argv.back(), "--swa-full");
+}
+
+runtime::InstanceSpec
+plan_vllm(const char* model, BackendSpec backend, LaunchPlace place, const Machine& machine) {
+    const EngineSpec* engine = registry().find("vllm");
+    backend.engine = engine->name;
+    const auto planned =
+        plan_launch(*engine, backend, {{model}, "", {}, 0}, snapshot_of(machine), place);
+    EXPECT_TRUE(planned) << planned.error().message;
+    return planned.value_or(runtime::InstanceSpec{});
+}
+
+std::size_t count(const std::vector<std::string>& argv, std::string_view text) {
+    return static_cast<std::size_t>(std::ranges::count(argv, text));
+}
+
+TEST(PlanLaunch, KnowsHowFamiliesCallToolsAndThink) {
+    const LaunchPlace place = place_for(runtime::RuntimeKind::docker);
+
+    struct Family {
+        const char* model;
+        const char* tools;
+        const char* reasoning;
+    };
+
+    const Family families[] = {
+        {"Qwen/Qwen2.5-7B-Instruct", "hermes", "absent"},
+        {"Qwen/Qwen3-8B", "hermes", "qwen3"},
+        {"Qwen/Qwen3-Coder-30B-A3B-Instruct", "qwen3_coder", "absent"},
+        {"meta-llama/Llama-3.1-8B-Instruct", "llama3_json", "absent"},
+        {"openai/gpt-oss-20b", "openai", "openai_gptoss"},
+        {"deepseek-ai/DeepSeek-R1-Distill-Llama-8B", "absent", "deepseek_r1"},
+        {"mistralai/Mistral-7B-Instruct-v0.3", "mistral", "absent"},
+        {"somebody/unheard-of", "absent", "absent"},
+    };
+    for (const Family& family : families) {
+        const auto argv = plan_vllm(family.model, {}, place, kMachines[1]).argv;
+        EXPECT_EQ(after(argv, "--tool-call-parser"), family.tools) << family.model;
+        EXPECT_EQ(after(argv, "--reasoning-parser"), family.reasoning) << family.model;
+        EXPECT_EQ(count(argv, "--enable-auto-tool-choice"), family.tools[0] == 'a' ? 0U : 1U);
+    }
+}
+
+TEST(PlanLaunch, LeavesToTheUserWhatTheUserSets) {
+    BackendSpec backend;
+    backend.options = {
+        {"flag.tool-call-parser", "pythonic"}, {"flag.gpu-memory-utilization", "0.5"}
+    };
+    const auto argv =
+        plan_vllm("Qwen/Qwen3-8B", backend, place_for(runtime::RuntimeKind::docker), kMachines[1])
+            .argv;
+    EXPECT_EQ(count(argv, "--tool-call-parser"), 1U);
+    EXPECT_EQ(after(argv, "--tool-call-parser"), "pythonic");
+    EXPECT_EQ(count(argv, "--gpu-memory-utilization"), 1U);
+    EXPECT_EQ(after(argv, "--gpu-memory-utilization"), "0.5");
+    EXPECT_EQ(after(argv, "--reasoning-parser"), "qwen3");
+}
+
+TEST(PlanLaunch, TakesNoMoreOfTheGpuThanIsFree) {
+    LaunchPlace place = place_for(runtime::RuntimeKind::docker);
+    place.gpu_free = gib(12);
+    EXPECT_EQ(
+        after(plan_vllm("a/b", {}, place, kMachines[1]).argv, "--gpu-memory-utilization"), "0.47"
+    );
+}
+
+TEST(PlanLaunch, GivesTheHubsTokenOnlyToWhatFetchesAndNeverInArgv) {
+    LaunchPlace place = place_for(runtime::RuntimeKind::docker);
+    place.hub_token = "hf_secret";
+    const auto fetching = plan_vllm("a/b", {}, place, kMachines[1]);
+    EXPECT_EQ(fetching.env.at("HF_TOKEN"), "hf_secret");
+    EXPECT_EQ(fetching.env.at("HF_HUB_OFFLINE"), "0");
+    EXPECT_EQ(count(fetching.secret_env, "HF_TOKEN"), 1U);
+    EXPECT_EQ(count(fetching.argv, "hf_secret"), 0U);
+    const EngineSpec* engine = registry().find("vllm");
+    BackendSpec backend;
+    backend.engine = engine->name;
+    const auto local =
+        plan_launch(*engine, backend, model_for(*engine), snapshot_of(kMachines[1]), place);
+    ASSERT_TRUE(local);
+    EXPECT_FALSE(local->env.contains("HF_TOKEN"));
+    EXPECT_EQ(local->env.at("HF_HUB_OFFLINE"), "1");
+}
+
+TEST(PlanLaunch, TakesAnImageOfTheUsersOwnWithoutTheLimitsOfOurs) {
+    const EngineSpec& engine = *registry().find("sglang");
+    BackendSpec backend;
+    backend.engine = engine.name;
+    LaunchPlace place = place_for(runtime::RuntimeKind::docker);
+    EXPECT_FALSE(plan_launch(engine, backend, model_for(engine), machine(0), place));
+    place.image = "mine:1";
+    const auto planned = plan_launch(engine, backend, model_for(engine), machine(0), place);
+    ASSERT_TRUE(planned) << planned.error().message;
+    EXPECT_EQ(planned->image, "mine:1");
+}
+
+TEST(PlanLaunch, ComputesInHalfPrecisionOnOldDevices) {
+    const LaunchPlace place = place_for(runtime::RuntimeKind::docker);
+    EXPECT_EQ(after(plan_vllm("a/b", {}, place, kMachines[4]).argv, "--dtype"), "half");
+    EXPECT_EQ(after(plan_vllm("a/b", {}, place, kMachines[1]).argv, "--dtype"), "absent");
+}
+
+TEST(PlanLaunch, NamesDevicesWhereTheEngineWouldTakeOthers) {
+    Machine uneven = kMachines[1];
+    const EngineSpec* engine = registry().find("vllm");
+    BackendSpec backend;
+    backend.engine = engine->name;
+    auto snapshot = snapshot_of(uneven);
+    snapshot.gpus.push_back(
+        {.index = 1,
+         .vendor = GpuVendor::nvidia,
+         .name = "NVIDIA T400",
+         .vram = gib(4),
+         .uuid = "GPU-1",
+         .compute_capability = "7.5"}
+    );
+    const auto plan = [&](runtime::RuntimeKind kind) {
+        return plan_launch(*engine, backend, model_for(*engine), snapshot, place_for(kind)).value();
+    };
+    EXPECT_EQ(plan(runtime::RuntimeKind::process).env.at("CUDA_VISIBLE_DEVICES"), "GPU-0");
+    const auto container = plan(runtime::RuntimeKind::docker);
+    EXPECT_EQ(container.container.gpus, std::vector<std::string>{"GPU-0"});
+    EXPECT_FALSE(container.env.contains("CUDA_VISIBLE_DEVICES"));
+}
+
+TEST(PlanLaunch, KnowsWhoUsesAGpu) {
+    const EngineSpec& engine = *registry().find("llamacpp");
+    BackendSpec backend;
+    backend.engine = engine.name;
+    using runtime::RuntimeKind;
+    EXPECT_TRUE(uses_gpu(engine, backend, machine(1), RuntimeKind::docker));
+    EXPECT_FALSE(uses_gpu(engine, backend, machine(0), RuntimeKind::docker));
+    backend.options["gpu_layers"] = "0";
+    EXPECT_FALSE(uses_gpu(engine, backend, machine(1), RuntimeKind::docker));
 }
 
 TEST(PlanLaunch, PlansNothingForAServerOfSomebodyElse) {

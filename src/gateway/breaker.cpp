@@ -96,6 +96,13 @@ std::chrono::seconds Breaker::left(TimePoint now) const {
     return std::max(std::chrono::seconds{1}, std::chrono::ceil<std::chrono::seconds>(until - now));
 }
 
+std::string_view Breaker::state(TimePoint now) const {
+    if (open_until_.load(kRelaxed) == 0) {
+        return kBreakerStates[0];
+    }
+    return open(now) ? word(why()) : kBreakerStates[1];
+}
+
 void Breaker::forget() {
     close();
 }
@@ -118,6 +125,14 @@ Breaker& BreakerBoard::of(std::string_view upstream_id) {
         return *found->second;
     }
     return *breakers_.emplace(std::string{upstream_id}, std::make_unique<Breaker>()).first->second;
+}
+
+void BreakerBoard::forget(std::string_view upstream_id) {
+    const std::lock_guard lock{mutex_};
+    const auto found = breakers_.find(upstream_id);
+    if (found != breakers_.end()) {
+        found->second->forget();
+    }
 }
 
 std::string_view word(Breaker::Why why) {

@@ -1,6 +1,7 @@
 // Keeps requests away from a provider that fails: closed, open for a while, then one probe.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -68,6 +69,10 @@ public:
 
     Why why() const { return why_.load(std::memory_order_relaxed); }
 
+    // For people and metrics: closed, half_open (its time is up, and the next request decides), or
+    // why it is open, as word() has it.
+    std::string_view state(TimePoint now) const;
+
     // Somebody changed the provider's settings: its past says nothing.
     void forget();
 
@@ -92,10 +97,17 @@ private:
 class BreakerBoard {
 public:
     Breaker& of(std::string_view upstream_id);
+    // Somebody changed the provider.
+    void forget(std::string_view upstream_id);
 
 private:
     std::mutex mutex_;
     std::map<std::string, std::unique_ptr<Breaker>, std::less<>> breakers_;
+};
+
+// Every state there is.
+inline constexpr std::array<std::string_view, 5> kBreakerStates{
+    "closed", "half_open", "circuit_open", "rate_limited", "credentials"
 };
 
 // X-Nova-Route's word for it: circuit_open, rate_limited, credentials.

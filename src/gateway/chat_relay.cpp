@@ -1,14 +1,17 @@
 // The steps of a request: admit, read, plan, wait, then one attempt after the other.
 #include "gateway/chat_relay.hpp"
 
+#include <memory>
 #include <optional>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "gateway/load_wait.hpp"
+#include "gateway/miss_wait.hpp"
 #include "gateway/provider_attempt.hpp"
 #include "gateway/relay_errors.hpp"
+#include "gateway/token_count.hpp"
 
 namespace nova::gateway {
 namespace {
@@ -95,7 +98,7 @@ Result<void> prepare(RelayJob& job, const RouteStep& step, Prepared& prepared) {
         return propagate(request);
     }
     prepared.request = std::move(*request);
-    if (Breaker* const breaker = job.worker.breaker_of(*step.upstream)) {
+    if (Breaker* const breaker = job.worker.breaker_of(step.upstream->id)) {
         const TimePoint now = job.worker.clock.now();
         auto permit = breaker->try_enter(now);
         if (!permit) {
@@ -157,13 +160,11 @@ Task<void> say_so(RelayJob& job, const Ending& ending, const Last& last) {
     co_await answer_error(job, final_word ? last.error : error_of_all(job));
 }
 
-// Ends the request; false: the next step comes.
+// Ends a request that was not served; false: the next step comes.
 Task<bool> conclude(RelayJob& job, const Ending& ending, bool another, const Last& last) {
     switch (next_step(ending, another)) {
     case Next::finish:
-        job.end = RequestEnd::served;
-        ignore(co_await job.exchange.end(), "everything was delivered that could be");
-        co_return true;
+        co_return true;  // nothing is left to say
     case Next::try_fresh:
     case Next::try_next:
         co_return false;
@@ -183,42 +184,78 @@ Task<bool> conclude(RelayJob& job, const Ending& ending, bool another, const Las
     co_return true;
 }
 
-// One step of the plan; true when the request has ended with it.
-Task<bool> take_step(RelayJob& job, const RouteStep& step, bool another) {
-    Prepared prepared;
-    job.answering = step.upstream;
-    job.upstream_model = step.model;
-    Last last;
-    Ending ending;
-    if (const auto ready = prepare(job, step, prepared); !ready) {
-        const bool mistake = ready.error().code == ErrorCode::invalid_argument;
-        ending.how = mistake ? Ended::bad_request : Ended::refused;
-        last.error = ready.error();
-        if (!mistake) {
-            job.give_up(*step.upstream, ready.error());
-        }
-        co_return co_await conclude(job, ending, another, last);
+// A provider that is being asked.
+struct Asking {
+    Asking(RelayJob& job, const RouteStep& step, Prepared& prepared)
+        : inflight{job.worker.counters, *step.upstream},
+          use{job.worker.meter_of(*step.upstream), job.worker.clock},
+          attempt{
+              job, step.upstream, prepared.request, prepared.permit ? &*prepared.permit : nullptr
+          } {}
+
+    Inflight inflight;
+    UpstreamUse use;
+    Attempt attempt;
+};
+
+// What one step needs, beside its coroutine's frame: with all of it the frame would be larger than
+// what Asio keeps for the next one, and made anew for every request.
+struct Taken {
+    Prepared prepared{};
+    Last last{};
+    std::optional<Asking> asking{};
+};
+
+// Empty: the provider can be asked.
+std::optional<Ending> unprepared(RelayJob& job, const RouteStep& step, Taken& taken) {
+    const auto ready = prepare(job, step, taken.prepared);
+    if (ready) {
+        return std::nullopt;
     }
-    ++job.attempts;
-    {
-        const Inflight inflight{job.worker.counters, *step.upstream};
-        const UpstreamUse use{job.worker.meter_of(*step.upstream), job.worker.clock};
-        Breaker::Permit* const permit = prepared.permit ? &*prepared.permit : nullptr;
-        Attempt attempt{job, step.upstream, prepared.request, permit};
-        ending = co_await run_attempt(attempt);
-        if (permit != nullptr && ending.how != Ended::served) {
-            permit->ended(health_of(ending), job.worker.clock.now(), attempt.retry_after);
-        }
-        last.error = std::move(attempt.error);
-        last.refusal = std::move(attempt.refusal);
+    const bool mistake = ready.error().code == ErrorCode::invalid_argument;
+    taken.last.error = ready.error();
+    if (!mistake) {
+        job.give_up(*step.upstream, ready.error());
     }
-    prepared.lease.reset();
-    prepared.permit.reset();
+    return Ending{.how = mistake ? Ended::bad_request : Ended::refused};
+}
+
+// The provider was asked: what is kept of it, and everything held for it goes back.
+void settle(RelayJob& job, const RouteStep& step, Taken& taken, const Ending& ending) {
+    Attempt& attempt = taken.asking->attempt;
+    std::optional<Breaker::Permit>& permit = taken.prepared.permit;
+    if (permit && ending.how != Ended::served) {
+        permit->ended(health_of(ending), job.worker.clock.now(), attempt.retry_after);
+    }
+    taken.last.error = std::move(attempt.error);
+    taken.last.refusal = std::move(attempt.refusal);
+    taken.asking.reset();
+    taken.prepared.lease.reset();
+    permit.reset();
     const bool answered = ending.how == Ended::served || ending.how == Ended::client_left;
     if (!answered && !is_final_word(ending)) {
-        job.give_up(*step.upstream, last.error);
+        job.give_up(*step.upstream, taken.last.error);
     }
-    co_return co_await conclude(job, ending, another, last);
+}
+
+// One step of the plan; true when the request has ended with it.
+Task<bool> take_step(RelayJob& job, const RouteStep& step, bool another) {
+    job.answering = step.upstream;
+    job.upstream_model = step.model;
+    const auto taken = std::make_unique<Taken>();
+    auto ending = unprepared(job, step, *taken);
+    if (!ending) {
+        ++job.attempts;
+        taken->asking.emplace(job, step, taken->prepared);
+        ending = co_await run_attempt(taken->asking->attempt);
+        settle(job, step, *taken, *ending);
+    }
+    if (ending->how == Ended::served) {
+        job.end = RequestEnd::served;
+        ignore(co_await job.exchange.end(), "everything was delivered that could be");
+        co_return true;
+    }
+    co_return co_await conclude(job, *ending, another, taken->last);
 }
 
 Task<void> follow(RelayJob& job) {
@@ -236,25 +273,13 @@ Task<void> follow(RelayJob& job) {
     }
 }
 
-// Whether there is such a model is nothing a key learns that may not use it.
-Error not_of_this_key(std::string_view model) {
-    return Error{
-        .code = ErrorCode::not_found,
-        .message = fmt::format("The model `{}` does not exist, or not for this API key.", model),
-        .word = "model_not_found",
-    };
-}
-
 // Who is it, and what does it want. Error: what it is answered.
 Task<Result<void>> receive(RelayJob& job) {
-    if (job.worker.ports.gatekeeper != nullptr) {
-        auto access =
-            job.worker.ports.gatekeeper->admit(job.exchange.request(), job.exchange.peer());
-        if (!access) {
-            co_return propagate(access);
-        }
-        job.access = std::move(*access);
+    auto access = job.worker.access_of(job.exchange);
+    if (!access) {
+        co_return propagate(access);
     }
+    job.access = std::move(*access);
     auto body = co_await job.exchange.read_body(job.worker.policy.body_bytes);
     if (!body) {
         co_return propagate(body);
@@ -269,37 +294,64 @@ Task<Result<void>> receive(RelayJob& job) {
     }
     job.peek = std::move(*peek);
     job.stream = streams(job.route, job.peek);
-    if (job.access && !job.access->may_use_model(job.peek.model)) {
-        co_return fail(not_of_this_key(job.peek.model));
-    }
     if (job.peek.model.empty()) {
         job.choose_model();
     }
     co_return Result<void>{};
 }
 
+// The model is missed, or on its way.
+Task<WaitEnd> wait_for_plan(RelayJob& job) {
+    WorkerState& worker = job.worker;
+    const bool allowed = !job.access || job.access->may_use_model(job.peek.model);
+    if (is_unknown(job.plan) && allowed) {
+        const auto found = [&job] {
+            job.plan = plan_for(job);
+            return !is_unknown(job.plan);
+        };
+        const WaitEnd end = co_await look_once_more(job.exchange, worker, job.access.get(), found);
+        if (end == WaitEnd::client_left) {
+            co_return end;
+        }
+    }
+    if (!job.plan.loading || job.route.operation == Operation::count_tokens) {
+        co_return WaitEnd::look_at_plan;
+    }
+    co_return co_await wait_for_model(job.exchange, worker, job.plan, [&job] {
+        return plan_for(job);
+    });
+}
+
 }  // namespace
 
 Task<void> relay(net::Exchange& exchange, WorkerState& worker, const RelayRoute& route) {
     worker.counters.requests.fetch_add(1, std::memory_order_relaxed);
-    RelayJob job{exchange, worker, route};
+    // Not in the frame, as above.
+    const auto own = std::make_unique<RelayJob>(exchange, worker, route);
+    RelayJob& job = *own;
     if (const auto received = co_await receive(job); !received) {
         job.end = RequestEnd::refused;
         co_await answer_error(job, received.error());
         co_return;
     }
     job.plan = plan_for(job);
-    if (job.plan.loading) {
-        const WaitEnd end =
-            co_await wait_for_model(exchange, worker, job.plan, [&job] { return plan_for(job); });
-        if (end == WaitEnd::client_left) {
+    if (job.plan.refusal || job.plan.loading) {
+        if (co_await wait_for_plan(job) == WaitEnd::client_left) {
             worker.counters.client_left.fetch_add(1, std::memory_order_relaxed);
             exchange.abort();
             co_return;
         }
     }
+    const bool counts = job.route.operation == Operation::count_tokens;
+    if (counts) {
+        keep_who_counts(job.plan);
+    }
     if (job.plan.refusal) {
         co_await answer_refusal(job);
+        co_return;
+    }
+    if (counts && job.plan.attempts.empty()) {
+        co_await answer_estimate(job);
         co_return;
     }
     if (job.plan.loading) {

@@ -1,10 +1,11 @@
-// Every fault of a provider, in every protocol: what the client saw, what was billed, and whether
-// the next provider answered instead.
+// Every fault of a provider, in every protocol and before every client: what the client saw, what
+// was billed, and whether the next provider answered instead.
 #include <map>
 #include <string>
 
 #include <gtest/gtest.h>
 
+#include "gateway/fault_dialects.hpp"
 #include "gateway/gateway_fixture.hpp"
 
 namespace nova::gateway {
@@ -12,99 +13,11 @@ namespace {
 
 using namespace std::chrono_literals;
 using dialect::Dialect;
-
-// How a provider of a dialect says the same short answer, and its usage of 3 and 2 tokens.
-struct Protocol {
-    std::string name;
-    Dialect speaks;
-    std::string base_path;
-    std::string stream_type;
-    std::string comment;
-    std::string opening;
-    std::string content;
-    std::string ending;
-    std::string error_event;
-    std::string whole;
-};
-
-std::string chunk(std::string_view delta, std::string_view reason) {
-    return fmt::format(
-        "data: {{\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"m\","
-        "\"choices\":[{{\"index\":0,\"delta\":{},\"finish_reason\":{}}}]}}\n\n",
-        delta, reason
-    );
-}
-
-std::string line(std::string_view content, std::string_view rest) {
-    return fmt::format(
-        "{{\"model\":\"m\",\"created_at\":\"2026-01-01T00:00:00Z\",\"message\":{{\"role\":"
-        "\"assistant\",\"content\":\"{}\"}},{}}}\n",
-        content, rest
-    );
-}
-
-const std::vector<Protocol>& protocols() {
-    static const std::vector<Protocol> all{
-        {
-            .name = "openai",
-            .speaks = Dialect::openai,
-            .base_path = "/v1",
-            .stream_type = "text/event-stream",
-            .comment = ": here\n\n",
-            .opening = chunk(R"({"role":"assistant","content":""})", "null"),
-            .content = chunk(R"({"content":"Hello"})", "null"),
-            .ending = chunk("{}", R"("stop")") +
-                      "data: {\"id\":\"c\",\"choices\":[],\"usage\":{\"prompt_tokens\":3,"
-                      "\"completion_tokens\":2,\"total_tokens\":5}}\n\ndata: [DONE]\n\n",
-            .error_event = "data: {\"error\":{\"message\":\"planned\",\"code\":\"planned\"}}\n\n",
-            .whole = R"({"id":"c","object":"chat.completion","created":1,"model":"m","choices":[)"
-                     R"({"index":0,"message":{"role":"assistant","content":"Hello"},)"
-                     R"("finish_reason":"stop"}],"usage":{"prompt_tokens":3,)"
-                     R"("completion_tokens":2,"total_tokens":5}})",
-        },
-        {
-            .name = "ollama",
-            .speaks = Dialect::ollama,
-            .base_path = "",
-            .stream_type = "application/x-ndjson",
-            .comment = "\n",
-            .opening = line("", R"("done":false)"),
-            .content = line("Hello", R"("done":false)"),
-            .ending = line(
-                "", R"("done":true,"done_reason":"stop","prompt_eval_count":3,"eval_count":2)"
-            ),
-            .error_event = "{\"error\":\"planned\"}\n",
-            .whole = line(
-                "Hello", R"("done":true,"done_reason":"stop","prompt_eval_count":3,"eval_count":2)"
-            ),
-        },
-        {
-            .name = "anthropic",
-            .speaks = Dialect::anthropic,
-            .base_path = "/v1",
-            .stream_type = "text/event-stream",
-            .comment = "event: ping\ndata: {\"type\":\"ping\"}\n\n",
-            .opening = "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{"
-                       "\"id\":\"msg_1\",\"type\":\"message\",\"role\":\"assistant\",\"model\":"
-                       "\"m\",\"content\":[],\"stop_reason\":null,\"usage\":{\"input_tokens\":3,"
-                       "\"output_tokens\":0}}}\n\nevent: content_block_start\ndata: {\"type\":"
-                       "\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"text\","
-                       "\"text\":\"\"}}\n\n",
-            .content = "event: content_block_delta\ndata: {\"type\":\"content_block_delta\","
-                       "\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"Hello\"}}\n\n",
-            .ending = "event: content_block_stop\ndata: {\"type\":\"content_block_stop\","
-                      "\"index\":0}\n\nevent: message_delta\ndata: {\"type\":\"message_delta\","
-                      "\"delta\":{\"stop_reason\":\"end_turn\"},\"usage\":{\"output_tokens\":2}}"
-                      "\n\nevent: message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
-            .error_event = "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":"
-                           "\"planned\",\"message\":\"planned\"}}\n\n",
-            .whole = R"({"id":"msg_1","type":"message","role":"assistant","model":"m","content":[)"
-                     R"({"type":"text","text":"Hello"}],"stop_reason":"end_turn",)"
-                     R"("usage":{"input_tokens":3,"output_tokens":2}})",
-        },
-    };
-    return all;
-}
+using testing::Client;
+using testing::clients;
+using testing::last_word;
+using testing::Protocol;
+using testing::protocols;
 
 // What a provider does instead of answering.
 using Script = std::function<Task<void>(const Protocol&, net::Exchange&)>;
@@ -116,7 +29,11 @@ struct Fault {
     std::string word{};  // in that answer's body
     bool falls_back = true;
     bool only_from_cloud = false;  // falls back from a cloud only
+    bool passed_on = false;        // to clients of its dialect as it came
 };
+
+// How the bodies of those begin.
+const std::string kPlanned = R"({"error":{)";
 
 Task<void> begin(const Protocol& protocol, net::Exchange& exchange, std::string_view first) {
     const std::vector<net::HeaderView> headers{{"Content-Type", protocol.stream_type}};
@@ -151,6 +68,7 @@ Fault refused_with(int status, int seen, std::string word, bool falls_back = tru
         .status = seen,
         .word = std::move(word),
         .falls_back = falls_back,
+        .passed_on = status != 401 && status != 403,
     };
 }
 
@@ -188,7 +106,8 @@ std::vector<Fault> faults() {
         {.name = "429 with a hostile Retry-After",
          .script = answers(429, "application/json", R"({"error":{"code":"slow"}})", "287441"),
          .status = 429,
-         .word = "slow"},
+         .word = "slow",
+         .passed_on = true},
         {.name = "a page for browsers",
          .script = answers(502, "text/html", "<html><body>nginx secret</body></html>"),
          .word = "upstream_failed"},
@@ -209,6 +128,28 @@ std::vector<Fault> faults() {
         fault.only_from_cloud = fault.name == "404";
     }
     return all;
+}
+
+struct Row {
+    const Client& client;
+    const Protocol& protocol;
+    Fault fault;
+};
+
+std::vector<Row> rows() {
+    std::vector<Row> all;
+    for (const Client& client : clients()) {
+        for (const Protocol& protocol : protocols()) {
+            for (Fault& fault : faults()) {
+                all.push_back({client, protocol, std::move(fault)});
+            }
+        }
+    }
+    return all;
+}
+
+std::string row_name(const Client& client, const Protocol& protocol, const Fault& fault) {
+    return client.name + " of " + protocol.name + ": " + fault.name;
 }
 
 class FaultTable : public testing::GatewayFixture {
@@ -262,18 +203,39 @@ protected:
         install(std::move(table));
     }
 
-    net::FetchRequest stream_request() const {
+    net::FetchRequest stream_request(const Client& client) const {
         net::FetchRequest request = chat();
-        request.body = R"({"model":"m","stream":true,"messages":[{"role":"user","content":"hi"}]})";
+        request.target = client.path;
+        request.body = client.body;
         return request;
     }
 
-    static void expect_good(const net::FetchResponse& answer, const std::string& name) {
+    static void
+    expect_good(const Client& client, const net::FetchResponse& answer, const std::string& name) {
         EXPECT_EQ(answer.status, 200) << name << answer.body;
+        EXPECT_EQ(answer.header("content-type"), client.stream_type) << name;
         EXPECT_NE(answer.body.find("Hello"), std::string::npos) << name << answer.body;
-        EXPECT_TRUE(answer.body.ends_with("data: [DONE]\n\n")) << name << answer.body;
-        EXPECT_EQ(answer.body.find("\"usage\":{"), std::string::npos) << name << answer.body;
+        EXPECT_TRUE(answer.body.ends_with(client.ending)) << name << answer.body;
+        EXPECT_NE(answer.body.find(last_word(client)), std::string::npos) << name << answer.body;
         EXPECT_EQ(answer.body.find("error"), std::string::npos) << name << answer.body;
+        const bool asked_for_none = client.dialect == Dialect::openai;
+        EXPECT_EQ(
+            answer.body.find("\"usage\":{") == std::string::npos,
+            asked_for_none || client.dialect == Dialect::ollama
+        ) << name
+          << answer.body;
+    }
+
+    static void expect_broken_off(
+        const Client& client, const net::FetchResponse& answer, const std::string& name
+    ) {
+        EXPECT_EQ(answer.status, 200) << name;
+        EXPECT_NE(answer.body.find("Hello"), std::string::npos) << name << answer.body;
+        EXPECT_NE(answer.body.find(client.error_event), std::string::npos) << name << answer.body;
+        EXPECT_EQ(answer.body.find(last_word(client)), std::string::npos) << name << answer.body;
+        for (const std::string_view end : {R"("stop")", R"("end_turn")"}) {
+            EXPECT_EQ(answer.body.find(end), std::string::npos) << name << answer.body;
+        }
     }
 
     void expect_billed(const std::string& name, std::string_view provider) const {
@@ -294,77 +256,78 @@ protected:
 };
 
 TEST_F(FaultTable, NothingWrongIsServedAndBilled) {
-    for (const Protocol& protocol : protocols()) {
-        install_chain(provider(play_well(protocol), protocol, Where::local), nullptr);
-        run([&]() -> Task<void> {
-            const net::FetchResponse answer = co_await ask(stream_request());
-            expect_good(answer, protocol.name);
-            EXPECT_EQ(answer.header("x-nova-route"), "local");
-            EXPECT_EQ(answer.header("x-nova-model"), "m");
-            EXPECT_EQ(answer.header("x-request-id"), heard_.all.back().request_id);
-        });
-        expect_billed(protocol.name, "llamacpp");
-    }
-}
-
-TEST_F(FaultTable, AloneTheFaultIsAnHonestStatusInTheClientsDialect) {
-    for (const Protocol& protocol : protocols()) {
-        for (const Fault& fault : faults()) {
-            const std::string name = protocol.name + ": " + fault.name;
-            const int number = play(protocol, fault.script);
-            install_chain(provider(number, protocol, Where::cloud), nullptr);
+    for (const Client& client : clients()) {
+        for (const Protocol& protocol : protocols()) {
+            const std::string name = client.name + " of " + protocol.name;
+            install_chain(provider(play_well(protocol), protocol, Where::local), nullptr);
             run([&]() -> Task<void> {
-                const net::FetchResponse answer = co_await ask(stream_request());
-                // What is passed on as it came keeps its status; what is translated has nova's.
-                if (protocol.speaks == Dialect::openai || fault.status < 402) {
-                    EXPECT_EQ(answer.status, fault.status == 408 ? 408 : fault.status) << name;
-                    EXPECT_NE(answer.body.find(fault.word), std::string::npos)
-                        << name << answer.body;
-                }
-                EXPECT_GE(answer.status, 400) << name;
-                EXPECT_NE(answer.body.find("{\"error\":"), std::string::npos) << name;
-                EXPECT_EQ(answer.body.find("nginx secret"), std::string::npos) << name;
-                EXPECT_EQ(answer.header("content-type"), "application/json") << name;
-                if (answer.status == 429) {
-                    EXPECT_EQ(answer.header("retry-after"), "120") << name;
-                }
+                const net::FetchResponse answer = co_await ask(stream_request(client));
+                expect_good(client, answer, name);
+                EXPECT_EQ(answer.header("x-nova-route"), "local");
+                EXPECT_EQ(answer.header("x-nova-model"), "m");
+                EXPECT_EQ(answer.header("x-request-id"), heard_.all.back().request_id);
             });
-            const testing::Heard& heard = heard_.all.back();
-            EXPECT_EQ(heard.attempts, 1U) << name;
-            EXPECT_FALSE(heard.usage.completion) << name << ": nobody is billed for an error";
-            EXPECT_EQ(heard.end, fault.falls_back ? RequestEnd::failed : RequestEnd::served)
-                << name;
+            expect_billed(name, "llamacpp");
         }
     }
 }
 
-TEST_F(FaultTable, WithAnotherProviderTheClientSeesOnlyItsAnswer) {
-    for (const Protocol& protocol : protocols()) {
-        for (const Where where : {Where::local, Where::cloud}) {
-            for (const Fault& fault : faults()) {
-                const std::string name = protocol.name + ": " + fault.name;
-                const int number = play(protocol, fault.script);
-                const int next = play_well(protocols().front());
-                install_chain(
-                    provider(number, protocol, where),
-                    provider(next, protocols().front(), Where::cloud)
-                );
-                net::FetchResponse answer;
-                run([&]() -> Task<void> { answer = co_await ask(stream_request()); });
-                const bool local = where == Where::local;
-                if (!fault.falls_back || (local && fault.only_from_cloud)) {
-                    EXPECT_GE(answer.status, 400) << name;
-                    EXPECT_EQ(heard_.all.back().attempts, 1U) << name;
-                    continue;
-                }
-                expect_good(answer, name);
-                expect_billed(name, fmt::format("c{}", next));
-                EXPECT_EQ(heard_.all.back().attempts, 2U) << name;
-                const std::string_view route = answer.header("x-nova-route");
-                EXPECT_TRUE(route.starts_with(local ? "local(" : fmt::format("c{}(", number)))
-                    << name << route;
-                EXPECT_TRUE(route.ends_with(fmt::format(") -> c{}", next))) << name << route;
+TEST_F(FaultTable, AloneTheFaultIsAnHonestStatusInTheClientsDialect) {
+    for (const auto& [client, protocol, fault] : rows()) {
+        const std::string name = row_name(client, protocol, fault);
+        const int number = play(protocol, fault.script);
+        install_chain(provider(number, protocol, Where::cloud), nullptr);
+        run([&]() -> Task<void> {
+            const net::FetchResponse answer = co_await ask(stream_request(client));
+            // What is passed on as it came keeps its status; what is translated has nova's.
+            const bool same = protocol.speaks == client.dialect;
+            if (same || fault.status < 402) {
+                EXPECT_EQ(answer.status, fault.status) << name;
             }
+            const bool as_it_came = same && fault.passed_on;
+            if (as_it_came || (client.has_words && (same || fault.status < 402))) {
+                EXPECT_NE(answer.body.find(fault.word), std::string::npos) << name << answer.body;
+            }
+            EXPECT_GE(answer.status, 400) << name;
+            const std::string& begins = as_it_came ? kPlanned : client.error;
+            EXPECT_TRUE(answer.body.starts_with(begins)) << name << answer.body;
+            EXPECT_EQ(answer.body.find("nginx secret"), std::string::npos) << name;
+            EXPECT_EQ(answer.header("content-type"), "application/json") << name;
+            if (answer.status == 429) {
+                EXPECT_EQ(answer.header("retry-after"), "120") << name;
+            }
+        });
+        const testing::Heard& heard = heard_.all.back();
+        EXPECT_EQ(heard.attempts, 1U) << name;
+        EXPECT_FALSE(heard.usage.completion) << name << ": nobody is billed for an error";
+        EXPECT_EQ(heard.end, fault.falls_back ? RequestEnd::failed : RequestEnd::served) << name;
+    }
+}
+
+TEST_F(FaultTable, WithAnotherProviderTheClientSeesOnlyItsAnswer) {
+    for (const auto& [client, protocol, fault] : rows()) {
+        for (const Where where : {Where::local, Where::cloud}) {
+            const std::string name = row_name(client, protocol, fault);
+            const int number = play(protocol, fault.script);
+            const int next = play_well(protocols().front());
+            install_chain(
+                provider(number, protocol, where), provider(next, protocols().front(), Where::cloud)
+            );
+            net::FetchResponse answer;
+            run([&]() -> Task<void> { answer = co_await ask(stream_request(client)); });
+            const bool local = where == Where::local;
+            if (!fault.falls_back || (local && fault.only_from_cloud)) {
+                EXPECT_GE(answer.status, 400) << name;
+                EXPECT_EQ(heard_.all.back().attempts, 1U) << name;
+                continue;
+            }
+            expect_good(client, answer, name);
+            expect_billed(name, fmt::format("c{}", next));
+            EXPECT_EQ(heard_.all.back().attempts, 2U) << name;
+            const std::string_view route = answer.header("x-nova-route");
+            EXPECT_TRUE(route.starts_with(local ? "local(" : fmt::format("c{}(", number)))
+                << name << route;
+            EXPECT_TRUE(route.ends_with(fmt::format(") -> c{}", next))) << name << route;
         }
     }
 }
@@ -379,7 +342,10 @@ TEST_F(FaultTable, AProviderThatIsNotThereIsPassedOver) {
     auto gone = provider(++newest_, protocol, Where::local);
     gone->endpoint = nobody;
     install_chain(gone, provider(play_well(protocol), protocol, Where::cloud));
-    run([&]() -> Task<void> { expect_good(co_await ask(stream_request()), "refuses"); });
+    const Client& client = clients().front();
+    run([&]() -> Task<void> {
+        expect_good(client, co_await ask(stream_request(client)), "refuses");
+    });
     EXPECT_EQ(told_.refused.size(), 1U);
     EXPECT_EQ(heard_.given_up, std::vector<std::string>{"llamacpp(upstream_failed)"});
 }
@@ -387,7 +353,7 @@ TEST_F(FaultTable, AProviderThatIsNotThereIsPassedOver) {
 // After content nobody else may answer: an error event, no end that looks like one, and a bill for
 // what streamed.
 TEST_F(FaultTable, AfterContentTheStreamEndsWithAnErrorEvent) {
-    const std::pair<std::string, Script> rows[] = {
+    const std::pair<std::string, Script> ways[] = {
         {"resets", says_and_resets(&Protocol::opening, &Protocol::content)},
         {"reports an error",
          [](const Protocol& protocol, net::Exchange& exchange) -> Task<void> {
@@ -404,57 +370,50 @@ TEST_F(FaultTable, AfterContentTheStreamEndsWithAnErrorEvent) {
              (void)co_await exchange.end();
          }},
     };
-    for (const Protocol& protocol : protocols()) {
-        for (const auto& [what, script] : rows) {
-            const std::string name = protocol.name + ": " + what;
-            install_chain(
-                provider(play(protocol, script), protocol, Where::local),
-                provider(play_well(protocol), protocol, Where::cloud)
-            );
-            run([&]() -> Task<void> {
-                const net::FetchResponse answer = co_await ask(stream_request());
-                EXPECT_EQ(answer.status, 200) << name;
-                EXPECT_NE(answer.body.find("Hello"), std::string::npos) << name << answer.body;
-                EXPECT_NE(answer.body.find("data: {\"error\":{"), std::string::npos)
-                    << name << answer.body;
-                EXPECT_EQ(answer.body.find("[DONE]"), std::string::npos) << name << answer.body;
-                EXPECT_EQ(answer.body.find("\"stop\""), std::string::npos) << name << answer.body;
-            });
-            const testing::Heard& heard = heard_.all.back();
-            EXPECT_EQ(heard.end, RequestEnd::failed) << name;
-            EXPECT_EQ(heard.attempts, 1U) << name;
-            EXPECT_TRUE(heard.usage_counted) << name;
-            EXPECT_GE(heard.usage.completion.value_or(0), 1U) << name;
+    for (const Client& client : clients()) {
+        for (const Protocol& protocol : protocols()) {
+            for (const auto& [what, script] : ways) {
+                const std::string name = client.name + " of " + protocol.name + ": " + what;
+                install_chain(
+                    provider(play(protocol, script), protocol, Where::local),
+                    provider(play_well(protocol), protocol, Where::cloud)
+                );
+                run([&]() -> Task<void> {
+                    expect_broken_off(client, co_await ask(stream_request(client)), name);
+                });
+                const testing::Heard& heard = heard_.all.back();
+                EXPECT_EQ(heard.end, RequestEnd::failed) << name;
+                EXPECT_EQ(heard.attempts, 1U) << name;
+                EXPECT_TRUE(heard.usage_counted) << name;
+                EXPECT_GE(heard.usage.completion.value_or(0), 1U) << name;
+            }
         }
     }
 }
 
 TEST_F(FaultTable, AnAnswerInTheOtherShapeIsPutTogetherAnew) {
-    for (const Protocol& protocol : protocols()) {
-        const int json = play(protocol, [](const Protocol& how, net::Exchange& exchange) {
-            return [](std::string body, net::Exchange& to) -> Task<void> {
-                (void)co_await to.respond(200, "application/json", body);
-            }(how.whole, exchange);
-        });
-        install_chain(provider(json, protocol, Where::local), nullptr);
-        run([&]() -> Task<void> {
-            const net::FetchResponse answer = co_await ask(stream_request());
-            EXPECT_EQ(answer.header("content-type"), "text/event-stream") << protocol.name;
-            expect_good(answer, protocol.name);
-        });
-        expect_billed(protocol.name, "llamacpp");
-        install_chain(provider(play_well(protocol), protocol, Where::local), nullptr);
-        run([&]() -> Task<void> {
-            net::FetchRequest request = stream_request();
-            request.body = R"({"model":"m","messages":[{"role":"user","content":"hi"}]})";
-            const net::FetchResponse answer = co_await ask(std::move(request));
-            EXPECT_EQ(answer.header("content-type"), "application/json") << protocol.name;
-            EXPECT_NE(answer.body.find("\"content\":\"Hello\""), std::string::npos)
-                << protocol.name << answer.body;
-            EXPECT_NE(answer.body.find("\"finish_reason\":\"stop\""), std::string::npos)
-                << protocol.name << answer.body;
-        });
-        EXPECT_EQ(heard_.all.back().usage.completion, 2U) << protocol.name;
+    const Script whole = [](const Protocol& how, net::Exchange& exchange) -> Task<void> {
+        (void)co_await exchange.respond(200, "application/json", how.whole);
+    };
+    for (const Client& client : clients()) {
+        for (const Protocol& protocol : protocols()) {
+            const std::string name = client.name + " of " + protocol.name;
+            install_chain(provider(play(protocol, whole), protocol, Where::local), nullptr);
+            run([&]() -> Task<void> {
+                expect_good(client, co_await ask(stream_request(client)), name);
+            });
+            expect_billed(name, "llamacpp");
+            install_chain(provider(play_well(protocol), protocol, Where::local), nullptr);
+            run([&]() -> Task<void> {
+                net::FetchRequest request = stream_request(client);
+                request.body = client.whole_body;
+                const net::FetchResponse answer = co_await ask(std::move(request));
+                EXPECT_EQ(answer.header("content-type"), "application/json") << name;
+                EXPECT_NE(answer.body.find("\"Hello\""), std::string::npos) << name << answer.body;
+                EXPECT_NE(answer.body.find(client.whole), std::string::npos) << name << answer.body;
+            });
+            EXPECT_EQ(heard_.all.back().usage.completion, 2U) << name;
+        }
     }
 }
 
@@ -498,17 +457,34 @@ TEST_F(Silence, OfAProviderEndsInTimeForTheNextOne) {
         return trickle(how, exchange);
     };
     for (const auto& script : {Script{stalls}, Script{trickles}}) {
+        std::vector<std::shared_ptr<std::optional<net::FetchResponse>>> answers;
         install_chain(provider(play(protocol, script), protocol, Where::local), nullptr);
         run([&]() -> Task<void> {
-            const net::FetchResponse answer = co_await ask(stream_request());
-            EXPECT_EQ(answer.status, 504) << answer.body;
-            EXPECT_NE(answer.body.find("timeout"), std::string::npos) << answer.body;
+            // All clients wait at the same time.
+            for (const Client& client : clients()) {
+                answers.push_back(ask_aside(stream_request(client)));
+            }
+            for (std::size_t i = 0; i < answers.size(); ++i) {
+                EXPECT_TRUE(co_await until([&] { return answers[i]->has_value(); }));
+                const net::FetchResponse& answer = answers[i]->value();
+                EXPECT_EQ(answer.status, 504) << answer.body;
+                EXPECT_TRUE(answer.body.starts_with(clients()[i].error)) << answer.body;
+            }
         });
+        answers.clear();
         install_chain(
             provider(play(protocol, script), protocol, Where::local),
             provider(play_well(protocol), protocol, Where::cloud)
         );
-        run([&]() -> Task<void> { expect_good(co_await ask(stream_request()), "silence"); });
+        run([&]() -> Task<void> {
+            for (const Client& client : clients()) {
+                answers.push_back(ask_aside(stream_request(client)));
+            }
+            for (std::size_t i = 0; i < answers.size(); ++i) {
+                EXPECT_TRUE(co_await until([&] { return answers[i]->has_value(); }));
+                expect_good(clients()[i], answers[i]->value(), "silence");
+            }
+        });
     }
 }
 

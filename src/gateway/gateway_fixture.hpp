@@ -75,6 +75,7 @@ protected:
         EXPECT_EQ(counters_.at(0).inflight.load(), 0);
         EXPECT_EQ(counters_.at(0).active_relays.load(), 0);
         EXPECT_EQ(counters_.at(0).waiting.load(), 0);
+        EXPECT_EQ(counters_.at(0).looking.load(), 0);
     }
 
     static std::optional<Error> admit_all(const net::RequestHead&, const net::Peer&) {

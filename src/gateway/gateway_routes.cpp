@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "gateway/chat_relay.hpp"
+#include "gateway/gatekeeper.hpp"
 #include "gateway/model_list.hpp"
 #include "gateway/ollama_routes.hpp"
 
@@ -17,6 +18,9 @@ namespace nova::gateway {
 namespace {
 
 constexpr std::string_view kJson = "application/json";
+// The first Nova's, for a model it had no figures of.
+constexpr int kNativeContext = 128'000;
+constexpr int kNativeOutput = 8096;
 
 using dialect::Dialect;
 
@@ -27,6 +31,14 @@ constexpr std::array kRelayRoutes{
     RelayRoute{"/v1/embeddings", Dialect::openai, Operation::embedding, Streaming::never},
     RelayRoute{"/v1/responses", Dialect::openai, Operation::responses},
     RelayRoute{"/v1/messages", Dialect::anthropic, Operation::chat},
+    RelayRoute{
+        "/v1/messages/count_tokens", Dialect::anthropic, Operation::count_tokens, Streaming::never
+    },
+    // Clients whose base URL was given without /v1.
+    RelayRoute{"/chat/completions", Dialect::openai, Operation::chat},
+    RelayRoute{"/completions", Dialect::openai_text, Operation::completion},
+    RelayRoute{"/embeddings", Dialect::openai, Operation::embedding, Streaming::never},
+    RelayRoute{"/responses", Dialect::openai, Operation::responses},
     RelayRoute{"/api/chat", Dialect::ollama, Operation::chat, Streaming::unless_refused},
     RelayRoute{
         "/api/generate", Dialect::ollama_generate, Operation::completion, Streaming::unless_refused
@@ -51,9 +63,21 @@ Task<void> answer(net::Exchange& exchange, int status, nlohmann::json body) {
     ignore(co_await exchange.respond(status, kJson, text), "the client may be gone");
 }
 
-Task<void> list_models(net::Exchange& exchange, WorkerState& worker) {
+// A handler that tells what the key of whoever asks may know.
+using ScopedHandler = Task<void> (*)(net::Exchange&, WorkerState&, const Access*);
+
+Task<void> scoped(net::Exchange& exchange, WorkerState& worker, ScopedHandler handler) {
+    const auto access = worker.access_of(exchange);
+    if (!access) {
+        ignore(co_await exchange.respond_error(access.error()), "the client may be gone");
+        co_return;
+    }
+    co_await handler(exchange, worker, access->get());
+}
+
+Task<void> list_models(net::Exchange& exchange, WorkerState& worker, const Access* access) {
     nlohmann::json data = nlohmann::json::array();
-    for (const ListedModel& model : listed_models(*worker.table, nullptr)) {
+    for (const ListedModel& model : listed_models(*worker.table, access)) {
         data.push_back(model_object(model.id, model.owner));
     }
     nlohmann::json body;
@@ -62,9 +86,36 @@ Task<void> list_models(net::Exchange& exchange, WorkerState& worker) {
     co_await answer(exchange, 200, std::move(body));
 }
 
-Task<void> one_model(net::Exchange& exchange, WorkerState& worker) {
+// As the first Nova's clients know it: a bare list, whose capabilities and sizes are those it gave
+// models it knew nothing of.
+Task<void> native_models(net::Exchange& exchange, WorkerState& worker, const Access* access) {
+    const RoutingTable& table = *worker.table;
+    nlohmann::json list = nlohmann::json::array();
+    const auto add = [&list](const std::string& id, const Upstream& upstream, bool embeds_only) {
+        nlohmann::json model;
+        model["id"] = id;
+        model["provider"] = upstream.provider;
+        model["capabilities"] =
+            embeds_only ? nlohmann::json{"embeddings"} : nlohmann::json{"chat", "streaming"};
+        model["context_window"] = kNativeContext;
+        model["max_output_tokens"] = kNativeOutput;
+        model["cost_per_input_token"] = nullptr;
+        model["cost_per_output_token"] = nullptr;
+        list.push_back(std::move(model));
+    };
+    const auto models = listed_models(table, access);
+    if (!models.empty()) {
+        add("__default__", *models.front().upstream, false);
+    }
+    for (const ListedModel& model : models) {
+        add(model.id, *model.upstream, model.upstream == table.embedder().get());
+    }
+    co_await answer(exchange, 200, std::move(list));
+}
+
+Task<void> one_model(net::Exchange& exchange, WorkerState& worker, const Access* access) {
     const std::string id{exchange.parameter("id")};
-    const std::string owner = owner_of(*worker.table, nullptr, id);
+    const std::string owner = owner_of(*worker.table, access, id);
     if (!owner.empty()) {
         co_await answer(exchange, 200, model_object(id, owner));
         co_return;
@@ -78,7 +129,8 @@ Task<void> one_model(net::Exchange& exchange, WorkerState& worker) {
     ignore(co_await exchange.respond_error(error), "the client may be gone");
 }
 
-// Who can be asked and who not; the state of each as the table has it.
+// Who can be asked and who not: the state of each as the table has it, and of a cloud whether its
+// breaker lets requests through.
 Task<void> providers(net::Exchange& exchange, WorkerState& worker) {
     nlohmann::json rows = nlohmann::json::array();
     for (const ListedProvider& row : listed_providers(*worker.table)) {
@@ -88,6 +140,13 @@ Task<void> providers(net::Exchange& exchange, WorkerState& worker) {
         one["state"] = row.state;
         one["models"] = row.models;
         one["embeddings"] = row.embeds;
+        if (const Breaker* const breaker = worker.breaker_of(UpstreamId{row.upstream})) {
+            const TimePoint now = worker.clock.now();
+            one["circuit"] = breaker->state(now);
+            if (breaker->open(now)) {
+                one["retry_in_s"] = breaker->left(now).count();
+            }
+        }
         rows.push_back(std::move(one));
     }
     co_await answer(exchange, 200, {{"providers", std::move(rows)}});
@@ -154,8 +213,14 @@ void add_gateway_routes(net::RouteTable& routes, WorkerState& worker) {
             return handler(exchange, worker);
         });
     };
-    get("/v1/models", &list_models);
-    get("/v1/models/{id*}", &one_model);
+    const auto get_scoped = [&](std::string path, ScopedHandler handler) {
+        routes.add("GET", std::move(path), [&worker, handler](net::Exchange& exchange) {
+            return scoped(exchange, worker, handler);
+        });
+    };
+    get_scoped("/v1/models", &list_models);
+    get_scoped("/v1/models/{id*}", &one_model);
+    get_scoped("/models", &native_models);
     for (const std::string prefix : {"/health", "/v1/health"}) {
         routes.add("GET", prefix + "/live", [](net::Exchange& exchange) { return live(exchange); });
         get(prefix + "/ready", &ready);

@@ -36,6 +36,7 @@ struct Heard {
     std::uint32_t attempts = 0;
     dialect::Usage usage{};
     bool usage_counted = false;
+    bool prompt_cut = false;
 };
 
 class Listening final : public RequestObserver {
@@ -55,6 +56,7 @@ public:
             .attempts = record.attempts,
             .usage = record.usage,
             .usage_counted = record.usage_counted,
+            .prompt_cut = record.prompt_cut,
         });
     }
 
@@ -72,8 +74,15 @@ public:
 
     void wake(const SlotName& slot) override { woken.push_back(slot); }
 
+    bool missed(Reach reach) override {
+        reached.push_back(reach);
+        return looks;
+    }
+
     std::vector<UpstreamId> refused;
     std::vector<SlotName> woken;
+    std::vector<Reach> reached;  // for models that were missed
+    bool looks = false;          // somebody does
 };
 
 }  // namespace nova::gateway::testing

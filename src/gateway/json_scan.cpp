@@ -20,6 +20,22 @@ std::size_t skip_space(std::string_view text, std::size_t at) {
     return at;
 }
 
+// Where the value of a member stands whose name ends at `from`; kNone when it is no member.
+std::size_t value_behind(std::string_view text, std::size_t from) {
+    const std::size_t colon = skip_space(text, from);
+    if (colon >= text.size() || text[colon] != ':') {
+        return kNone;
+    }
+    const std::size_t value = skip_space(text, colon + 1);
+    return value < text.size() ? value : kNone;
+}
+
+std::optional<std::uint64_t> number_at(std::string_view text, std::size_t at) {
+    std::uint64_t number = 0;
+    const auto [end, error] = std::from_chars(text.data() + at, text.data() + text.size(), number);
+    return error == std::errc{} ? std::optional{number} : std::nullopt;
+}
+
 }  // namespace
 
 std::size_t find_value(std::string_view text, std::string_view quoted_name, std::size_t from) {
@@ -32,12 +48,8 @@ std::size_t find_value(std::string_view text, std::string_view quoted_name, std:
         }
         from = static_cast<std::size_t>(static_cast<const char*>(found) - text.data()) +
                quoted_name.size();
-        const std::size_t colon = skip_space(text, from);
-        if (colon < text.size() && text[colon] == ':') {
-            const std::size_t value = skip_space(text, colon + 1);
-            if (value < text.size()) {
-                return value;
-            }
+        if (const std::size_t value = value_behind(text, from); value != kNone) {
+            return value;
         }
     }
     return kNone;
@@ -62,14 +74,31 @@ bool has_value(std::string_view text, std::string_view quoted_name) {
     return false;
 }
 
+void last_numbers(std::string_view text, std::span<NamedNumber> numbers) {
+    for (std::size_t at = text.find('"'); at < text.size(); at = text.find('"', at + 1)) {
+        const std::string_view rest = text.substr(at);
+        for (NamedNumber& number : numbers) {
+            // The first letter rules most of them out.
+            if (rest.size() < 2 || rest[1] != number.quoted_name[1] ||
+                !rest.starts_with(number.quoted_name)) {
+                continue;
+            }
+            const std::size_t value = value_behind(text, at + number.quoted_name.size());
+            if (value != kNone) {
+                if (const auto found = number_at(text, value)) {
+                    number.value = found;
+                }
+            }
+            break;
+        }
+    }
+}
+
 std::optional<std::uint64_t> last_number(std::string_view text, std::string_view quoted_name) {
     std::optional<std::uint64_t> last;
     for (std::size_t at = find_value(text, quoted_name); at != kNone;
          at = find_value(text, quoted_name, at)) {
-        std::uint64_t number = 0;
-        const auto [end, error] =
-            std::from_chars(text.data() + at, text.data() + text.size(), number);
-        if (error == std::errc{} && end != text.data() + at) {
+        if (const auto number = number_at(text, at)) {
             last = number;
         }
     }

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string_view>
 
 namespace nova::gateway {
@@ -22,5 +23,13 @@ bool has_value(std::string_view text, std::string_view quoted_name);
 
 // The last member of that name that is a number without sign and fraction.
 std::optional<std::uint64_t> last_number(std::string_view text, std::string_view quoted_name);
+
+struct NamedNumber {
+    std::string_view quoted_name;
+    std::optional<std::uint64_t> value{};
+};
+
+// The same of several names, none of which begins with another, in one pass.
+void last_numbers(std::string_view text, std::span<NamedNumber> numbers);
 
 }  // namespace nova::gateway

@@ -1,4 +1,6 @@
 // Names in strings are no names.
+#include <array>
+
 #include <gtest/gtest.h>
 
 #include "gateway/json_scan.hpp"
@@ -27,6 +29,16 @@ TEST(JsonScan, TakesTheLastNumberOfAName) {
     EXPECT_EQ(last_number(R"({"n":1,"m":{"n":null}})", R"("n")"), 1U);
     EXPECT_EQ(last_number(R"({"n":-1})", R"("n")"), std::nullopt);
     EXPECT_EQ(last_number(R"({"s":"\"n\":5"})", R"("n")"), std::nullopt);
+}
+
+TEST(JsonScan, TakesTheLastNumbersOfSeveralNamesInOnePass) {
+    std::array<NamedNumber, 3> numbers{{{R"("n")"}, {R"("m")"}, {R"("not")"}}};
+    last_numbers(
+        R"({"n":1,"m" : 5,"x":{"n": 22,"m":null},"nn":7,"s":"\"n\":9","n":-3,"m)", numbers
+    );
+    EXPECT_EQ(numbers[0].value, 22U);
+    EXPECT_EQ(numbers[1].value, 5U);
+    EXPECT_EQ(numbers[2].value, std::nullopt);
 }
 
 }  // namespace

@@ -152,6 +152,9 @@ void WorkerMetrics::note(const RequestRecord& record, const MetricNames& names) 
     if (record.usage_counted) {
         series.counted.add();
     }
+    if (record.prompt_cut) {
+        series.truncated.add();
+    }
     // The conventions: latencies of the server are those of successful answers only.
     if (record.end != RequestEnd::served || !record.first_content) {
         return;

@@ -46,7 +46,8 @@ struct ModelSeries {
     Histogram<kTokenBounds> input{};
     Histogram<kTokenBounds> output{};
     Count cached{};
-    Count counted{};  // requests whose provider did not say
+    Count counted{};    // requests whose provider did not say
+    Count truncated{};  // requests whose prompt was cut
 };
 
 // Parts of a series' key.

@@ -13,7 +13,7 @@ namespace {
 
 using enum FamilyType;
 
-constexpr std::array<Family, 25> kFamilies{{
+constexpr std::array<Family, 27> kFamilies{{
     {"gen_ai_server_request_duration_seconds", histogram,
      "Time from the request to the end of its answer; error_type is absent for answers served."},
     {"gen_ai_server_time_to_first_token_seconds", histogram,
@@ -26,6 +26,8 @@ constexpr std::array<Family, 25> kFamilies{{
      "Input tokens that the provider took from its cache; part of the input."},
     {"nova_usage_counted_total", counter,
      "Requests whose tokens nova counted because the provider did not say."},
+    {"nova_prompts_truncated_total", counter,
+     "Requests whose provider read less than the client sent and said nothing."},
     {"nova_requests_total", counter, "Requests by route, status and how they ended."},
     {"nova_attempts_total", counter, "Providers asked, over all requests."},
     {"nova_provider_failures_total", counter,
@@ -45,6 +47,8 @@ constexpr std::array<Family, 25> kFamilies{{
     },
     {"nova_keys_refused_total", counter, "Requests refused for their API key, by reason."},
     {"nova_backend_state", gauge, "1 for the state a slot's backend is in, 0 for the others."},
+    {"nova_provider_circuit", gauge,
+     "1 for the state of a cloud's breaker, 0 for the others; credentials: its key was refused."},
     {"nova_ledger_rows_total", counter, "Rows written to the usage ledger."},
     {"nova_ledger_rows_dropped_total", counter,
      "Requests that the usage ledger and the access log missed because their queue was full."},
@@ -214,6 +218,7 @@ void add_tokens(PrometheusText& text, const Merged<ModelSeries>& all, const Metr
     };
     counts("nova_cached_tokens_total", &ModelSeries::cached);
     counts("nova_usage_counted_total", &ModelSeries::counted);
+    counts("nova_prompts_truncated_total", &ModelSeries::truncated);
 }
 
 constexpr auto kItself = [](const Count& count) -> auto& { return count; };
@@ -311,6 +316,23 @@ void add_states(PrometheusText& text, const RoutingTable& table) {
     }
 }
 
+// Of the clouds that are configured, as far as their names are labels.
+void add_circuits(PrometheusText& text, const MetricsSources& sources) {
+    text.family(family("nova_provider_circuit"));
+    for (const auto& cloud : sources.table.clouds) {
+        if (sources.metrics.names.providers.find(cloud->provider) == LabelNames::kOther) {
+            continue;
+        }
+        const std::string_view now = sources.breakers.of(cloud->id.value).state(sources.now);
+        for (const std::string_view state : kBreakerStates) {
+            text.sample(
+                {{"provider", cloud->provider}, {"state", state}},
+                std::uint64_t{now == state ? 1U : 0U}
+            );
+        }
+    }
+}
+
 void add_ledger(PrometheusText& text, const LedgerFigures& ledger) {
     const auto one = [&](std::string_view name, const std::atomic<std::uint64_t>& value) {
         text.family(family(name));
@@ -352,6 +374,7 @@ std::string metrics_text(const MetricsSources& sources) {
     add_workers(text, sources.counters);
     add_keys(text, sources.refused);
     add_states(text, sources.table);
+    add_circuits(text, sources);
     add_ledger(text, metrics.ledger);
     text.family(family("nova_start_time_seconds"));
     const std::chrono::duration<double> started = metrics.started_at.time_since_epoch();

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "gateway/api_keys.hpp"
+#include "gateway/breaker.hpp"
 #include "gateway/metrics.hpp"
 #include "gateway/policy.hpp"
 #include "gateway/prometheus_text.hpp"
@@ -20,6 +21,8 @@ struct MetricsSources {
     const AllCounters& counters;
     const KeyRefusals& refused;
     const RoutingTable& table;  // of the worker that is asked
+    BreakerBoard& breakers;
+    TimePoint now;
     std::string_view version;
 };
 

@@ -43,12 +43,14 @@ protected:
         return record;
     }
 
-    testing::ReadMetrics page() const {
+    testing::ReadMetrics page() {
         auto read = read_metrics(metrics_text(
             {.metrics = metrics_,
              .counters = counters_,
              .refused = refused_,
              .table = table_,
+             .breakers = breakers_,
+             .now = now_,
              .version = "1.2.3"}
         ));
         EXPECT_EQ(read.error, "");
@@ -58,6 +60,8 @@ protected:
     Metrics metrics_{3, WallTime{1'700'000'000s}};
     AllCounters counters_{3};
     KeyRefusals refused_;
+    BreakerBoard breakers_;
+    TimePoint now_{1h};
     RoutingTable table_;
 };
 
@@ -188,6 +192,8 @@ TEST_F(MetricsTextTest, IsReadWhileItIsWritten) {
                  .counters = counters_,
                  .refused = refused_,
                  .table = table_,
+                 .breakers = breakers_,
+                 .now = now_,
                  .version = "1"}
             );
             EXPECT_TRUE(text.ends_with('\n'));

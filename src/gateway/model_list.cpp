@@ -8,6 +8,8 @@
 namespace nova::gateway {
 namespace {
 
+constexpr std::string_view kAliasOwner = "nova";
+
 // Who is asked, in the strategy's order.
 std::vector<const Upstream*> open_upstreams(const RoutingTable& table) {
     std::vector<const Upstream*> here;
@@ -87,9 +89,12 @@ std::vector<ListedModel> listed_models(const RoutingTable& table, const Access* 
     const auto may = [access](std::string_view model) {
         return access == nullptr || access->may_use_model(model);
     };
-    const auto add = [&](const std::string& id, const std::string& owner) {
-        if (may(id) && seen.insert(id).second) {
-            list.push_back({.id = id, .owner = owner});
+    const auto add = [&](const std::string& id, const std::string& owner, const Upstream* upstream,
+                         const std::string& stands_for = {}) {
+        if ((may(id) || (owner == kAliasOwner && may(stands_for))) && seen.insert(id).second) {
+            list.push_back(
+                {.id = id, .owner = owner, .upstream = upstream, .stands_for = stands_for}
+            );
         }
     };
     for (const Upstream* upstream : open_upstreams(table)) {
@@ -97,16 +102,16 @@ std::vector<ListedModel> listed_models(const RoutingTable& table, const Access* 
             continue;
         }
         for (const std::string& model : upstream->models) {
-            add(model, upstream->provider);
+            add(model, upstream->provider, upstream);
         }
         for (const auto& [name, model] : upstream->aliases) {
-            add(name, upstream->provider);
+            add(name, upstream->provider, upstream, model);
         }
     }
     RoutePlan plan;
     for (const Alias& alias : table.aliases) {
-        if (who_answers(table, access, alias.name, plan) != nullptr) {
-            add(alias.name, "nova");
+        if (const Upstream* upstream = who_answers(table, access, alias.name, plan)) {
+            add(alias.name, std::string{kAliasOwner}, upstream, alias.model);
         }
     }
     return list;

@@ -12,7 +12,9 @@ namespace nova::gateway {
 
 struct ListedModel {
     std::string id;
-    std::string owner;  // provider; of an alias: "nova"
+    std::string owner;                   // provider; of an alias: "nova"
+    const Upstream* upstream = nullptr;  // who would be asked; lives as long as the table
+    std::string stands_for{};            // an alias: for this model of the upstream
 };
 
 // Only what can be asked for right now, each name once, in the order in which the strategy asks

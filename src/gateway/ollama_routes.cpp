@@ -2,6 +2,9 @@
 #include "gateway/ollama_routes.hpp"
 
 #include <algorithm>
+#include <array>
+#include <optional>
+#include <span>
 #include <string>
 
 #include <fmt/format.h>
@@ -9,6 +12,9 @@
 
 #include "dialect/json_text.hpp"
 #include "dialect/ollama_codec.hpp"
+#include "gateway/gatekeeper.hpp"
+#include "gateway/miss_wait.hpp"
+#include "gateway/model_list.hpp"
 #include "net/sha256.hpp"
 
 namespace nova::gateway {
@@ -24,67 +30,17 @@ constexpr std::string_view kSpokenVersion = "0.17.4";
 constexpr std::string_view kUnknownTime = "0001-01-01T00:00:00Z";
 constexpr std::size_t kMaxShowBytes = 64U * 1024U;
 
-struct Listed {
-    std::string name;
-    std::shared_ptr<const Upstream> upstream;
-    std::string stands_for{};  // an alias: for this model
-    bool embeds_only = false;
-};
+using Listed = ListedModel;
 
-bool holds(const std::vector<Listed>& all, std::string_view name) {
-    return std::ranges::find(all, name, &Listed::name) != all.end();
-}
-
-void list(std::vector<Listed>& all, const std::shared_ptr<const Upstream>& upstream, bool embeds) {
-    for (const std::string& name : upstream ? upstream->models : std::vector<std::string>{}) {
-        if (!holds(all, name)) {
-            all.push_back({.name = name, .upstream = upstream, .embeds_only = embeds});
-        }
-    }
-}
-
-// Those the strategy lets a request go to.
-std::vector<std::shared_ptr<const Upstream>> reachable(const RoutingTable& table) {
-    std::vector<std::shared_ptr<const Upstream>> all;
-    if (table.strategy != Strategy::cloud_only) {
-        all = {table.local, table.embedder()};
-    }
-    if (table.strategy != Strategy::local_only) {
-        all.insert(all.end(), table.clouds.begin(), table.clouds.end());
-    }
-    std::erase(all, nullptr);
-    return all;
-}
-
-// Only what can be asked right now: no name that would be refused (trap 68).
-std::vector<Listed> listed(const RoutingTable& table) {
-    std::vector<Listed> all;
-    const auto upstreams = reachable(table);
-    for (const auto& upstream : upstreams) {
-        list(all, upstream, upstream == table.embedder());
-    }
-    for (const Alias& alias : table.aliases) {
-        const auto target = std::ranges::find_if(upstreams, [&alias](const auto& upstream) {
-            return alias.provider.empty() ? upstream->serves(alias.model)
-                                          : upstream->provider == alias.provider;
-        });
-        if (target != upstreams.end() && !holds(all, alias.name)) {
-            all.push_back({
-                .name = alias.name,
-                .upstream = *target,
-                .stands_for = alias.model,
-                .embeds_only = *target == table.embedder(),
-            });
-        }
-    }
-    return all;
+bool embeds_only(const Listed& model, const RoutingTable& table) {
+    return model.upstream == table.embedder().get();
 }
 
 // Not of the weights, which nova need not have: a mark that stays the same while the name means the
 // same. Ollama's command line cuts twelve characters out of it without looking.
 std::string digest_of(const Listed& model) {
     net::Sha256 hash;
-    hash.update(model.upstream->provider + "\n" + model.name + "\n" + model.stands_for);
+    hash.update(model.upstream->provider + "\n" + model.id + "\n" + model.stands_for);
     return hash.finish();
 }
 
@@ -101,14 +57,14 @@ Tree details_of(const Listed& model) {
 
 Tree entry_of(const Listed& model) {
     Tree out = Tree::object();
-    out["name"] = model.name;
-    out["model"] = model.name;
+    out["name"] = model.id;
+    out["model"] = model.id;
     out["modified_at"] = kUnknownTime;
     out["size"] = 0;  // not known: no size is made up
     out["digest"] = digest_of(model);
     out["details"] = details_of(model);
     if (model.upstream->where == Where::cloud) {  // as Ollama marks what is not on this machine
-        out["remote_model"] = model.stands_for.empty() ? model.name : model.stands_for;
+        out["remote_model"] = model.stands_for.empty() ? model.id : model.stands_for;
         out["remote_host"] = model.upstream->provider;
     }
     return out;
@@ -136,18 +92,28 @@ Task<void> refuse(net::Exchange& exchange, Error error) {
 }
 
 Task<void> tags(net::Exchange& exchange, WorkerState& worker) {
+    const auto access = worker.access_of(exchange);
+    if (!access) {
+        co_await refuse(exchange, access.error());
+        co_return;
+    }
     Tree body = Tree::object();
     body["models"] = Tree::array();
-    for (const Listed& model : listed(*worker.table)) {
+    for (const Listed& model : listed_models(*worker.table, access->get())) {
         body["models"].push_back(entry_of(model));
     }
     co_await answer(exchange, 200, body);
 }
 
 Task<void> running(net::Exchange& exchange, WorkerState& worker) {
+    const auto access = worker.access_of(exchange);
+    if (!access) {
+        co_await refuse(exchange, access.error());
+        co_return;
+    }
     Tree body = Tree::object();
     body["models"] = Tree::array();
-    for (const Listed& model : listed(*worker.table)) {
+    for (const Listed& model : listed_models(*worker.table, access->get())) {
         if (is_loaded(model)) {
             Tree entry = entry_of(model);
             entry.erase("modified_at");
@@ -184,7 +150,34 @@ Result<std::string> asked_name(std::string_view text) {
     return std::move(*name);
 }
 
+// Empty: there is no such model, or not for this key.
+std::optional<Tree>
+show_body(const RoutingTable& table, const Access* access, const std::string& name) {
+    const auto all = listed_models(table, access);
+    const auto found = std::ranges::find_if(all, [&name](const Listed& model) {
+        return model.id == name || model.id == name + ":latest" || model.id + ":latest" == name;
+    });
+    if (found == all.end()) {
+        return std::nullopt;
+    }
+    Tree body = entry_of(*found);
+    for (const char* key : {"name", "model", "size", "digest"}) {
+        body.erase(key);
+    }
+    for (const char* key : {"license", "modelfile", "parameters", "template", "system"}) {
+        body[key] = "";
+    }
+    body["model_info"] = Tree::object();
+    body["capabilities"] = Tree::array({embeds_only(*found, table) ? "embedding" : "completion"});
+    return body;
+}
+
 Task<void> show(net::Exchange& exchange, WorkerState& worker) {
+    const auto access = worker.access_of(exchange);
+    if (!access) {
+        co_await refuse(exchange, access.error());
+        co_return;
+    }
     auto text = co_await exchange.read_body(kMaxShowBytes);
     if (!text) {
         co_await refuse(exchange, std::move(text.error()));
@@ -195,32 +188,30 @@ Task<void> show(net::Exchange& exchange, WorkerState& worker) {
         co_await refuse(exchange, std::move(name.error()));
         co_return;
     }
-    const auto all = listed(*worker.table);
-    const auto found = std::ranges::find_if(all, [&name](const Listed& model) {
-        return model.name == *name || model.name == *name + ":latest" ||
-               model.name + ":latest" == *name;
-    });
-    if (found == all.end()) {
-        co_await refuse(
-            exchange,
-            Error{
-                .code = ErrorCode::not_found,
-                .message = fmt::format("model '{}' not found", *name),
-                .word = "model_not_found",
-            }
-        );
+    std::optional<Tree> body = show_body(*worker.table, access->get(), *name);
+    if (!body) {
+        const auto found = [&] {
+            body = show_body(*worker.table, access->get(), *name);
+            return body.has_value();
+        };
+        const WaitEnd end = co_await look_once_more(exchange, worker, access->get(), found);
+        if (end == WaitEnd::client_left) {
+            exchange.abort();
+            co_return;
+        }
+    }
+    if (body) {
+        co_await answer(exchange, 200, *body);
         co_return;
     }
-    Tree body = entry_of(*found);
-    for (const char* key : {"name", "model", "size", "digest"}) {
-        body.erase(key);
-    }
-    for (const char* key : {"license", "modelfile", "parameters", "template", "system"}) {
-        body[key] = "";
-    }
-    body["model_info"] = Tree::object();
-    body["capabilities"] = Tree::array({found->embeds_only ? "embedding" : "completion"});
-    co_await answer(exchange, 200, body);
+    co_await refuse(
+        exchange,
+        Error{
+            .code = ErrorCode::not_found,
+            .message = fmt::format("model '{}' not found", *name),
+            .word = "model_not_found",
+        }
+    );
 }
 
 // Who may ask a model may not therefore fill the disk; that is the control side's.
@@ -232,6 +223,32 @@ Task<void> refuse_management(net::Exchange& exchange) {
             .message = "Models are not managed through the gateway.",
             .remedy = "Fetch and start one with: nova start ENGINE --model MODEL",
         }
+    );
+}
+
+// In words an Ollama client reads. A path that exists has been asked by another method.
+Task<void> unknown(net::Exchange& exchange, WorkerState& worker) {
+    const std::string_view path = exchange.request().path();
+    std::string allow;
+    for (const net::RouteTable::Entry& entry : worker.routes.entries()) {
+        if (entry.pattern == path) {
+            allow += (allow.empty() ? "" : ", ") + entry.method;
+        }
+    }
+    const bool exists = !allow.empty();
+    const Error error{
+        .code = ErrorCode::not_found,
+        .message =
+            exists ? fmt::format("{} answers {}.", path, allow) : "There is nothing at this path.",
+        .remedy = exists ? "" : "nova answers /api/chat, generate, embed, tags, ps, show, version.",
+    };
+    const std::array<net::HeaderView, 1> fields{{{"Allow", allow}}};
+    ignore(
+        co_await exchange.respond(
+            exists ? 405 : 404, kJson, dialect::ollama_codec().write_error(error),
+            std::span{fields}.first(exists ? 1 : 0)
+        ),
+        "the client may be gone"
     );
 }
 
@@ -262,6 +279,9 @@ void add_ollama_routes(net::RouteTable& routes, WorkerState& worker) {
     routes.add("DELETE", "/api/delete", &refuse_management);
     routes.add("POST", "/api/blobs/{digest}", &refuse_management);
     routes.add("GET", "/api/blobs/{digest}", &refuse_management);  // and HEAD
+    for (const std::string method : {"GET", "POST", "PUT", "PATCH", "DELETE"}) {
+        add(method, "/api/{rest*}", &unknown);
+    }
 }
 
 }  // namespace nova::gateway

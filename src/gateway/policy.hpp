@@ -38,6 +38,10 @@ struct GatewayPolicy {
     std::chrono::milliseconds loading_wait{0};
     std::chrono::milliseconds loading_wait_most{std::chrono::minutes{10}};
     std::size_t waiting_places = 64;
+    // A request for a model nobody knows waits that long, with so many others of the whole gateway,
+    // for lists that are asked for anew.
+    std::chrono::milliseconds look_wait{3000};
+    std::size_t look_places = 32;
 };
 
 // Written by one worker, read by whoever asks for figures.
@@ -50,9 +54,13 @@ struct alignas(64) WorkerCounters {
     std::atomic<std::int64_t> active_relays{0};
     std::atomic<std::int64_t> idle_upstreams{0};
     std::atomic<std::int64_t> waiting{0};  // for their model to be loaded
+    std::atomic<std::int64_t> looking{0};  // for lists that may have their model
 };
 
 using AllCounters = std::vector<WorkerCounters>;
+
+// Whose lists may be asked for.
+enum class Reach : std::uint8_t { here, everywhere };
 
 // Upward news; called on worker threads, so implementations post.
 class GatewayEvents {
@@ -63,6 +71,14 @@ public:
 
     // Somebody asks for a model of a slot that is parked. At most once per table and worker.
     virtual void wake(const SlotName& slot) { static_cast<void>(slot); }
+
+    // Somebody asks for a model nobody knows. False: nobody looks; else a table whose `looks` has
+    // risen comes when the lists have been asked for, and others may come before. At most once in
+    // two seconds per worker.
+    virtual bool missed(Reach reach) {
+        static_cast<void>(reach);
+        return false;
+    }
 };
 
 }  // namespace nova::gateway

@@ -65,6 +65,19 @@ Error key_refused(const Upstream& upstream, int status) {
     };
 }
 
+// What a provider says of a failure may quote the key it was given, or another nova holds.
+std::string without_secrets(const Attempt& attempt, std::string_view text) {
+    std::string clean = attempt.worker.log.redactor().clean(text);
+    std::string_view key = attempt.upstream->auth_header_value.reveal();
+    key.remove_prefix(key.starts_with("Bearer ") ? 7 : 0);
+    for (std::size_t at = key.empty() ? std::string::npos : clean.find(key);
+         at != std::string::npos; at = clean.find(key, at)) {
+        clean.replace(at, key.size(), "[redacted]");
+        at += 10;
+    }
+    return clean;
+}
+
 Refusal refusal_of(const net::ResponseHead& head) {
     Refusal refusal{.status = head.status, .content_type = {}, .headers = {}, .body = {}};
     refusal.content_type = head.headers.find("Content-Type");
@@ -99,6 +112,7 @@ take_refusal(Attempt& attempt, net::UpstreamConnection& upstream, const net::Res
         if (attempt.active.client_left || attempt.active.cut) {
             co_return attempt.failed({});
         }
+        body.text = without_secrets(attempt, body.text);
         attempt.error = dialect::codec_of(attempt.request.dialect).read_error(status, body.text);
         attempt.error.retry_after = attempt.retry_after;
         if (body.whole && !attempt.request.translated && is_json(refusal.content_type)) {
@@ -164,47 +178,27 @@ Ending not_permitted(Attempt& attempt) {
     );
 }
 
-Task<Ending> try_once(Attempt& attempt, Freshness freshness) {
+void give_back(Attempt& attempt, net::UpstreamPool::Acquired& acquired) {
     WorkerState& worker = attempt.worker;
-    // With the table as it is now: the plan may be older than a change of the mode.
-    const auto permit = leave_permit(*worker.table, attempt.job.access.get(), *attempt.upstream);
-    if (!permit) {
-        co_return not_permitted(attempt);
-    }
-    Result<net::UpstreamPool::Acquired> acquired;
-    if (freshness == Freshness::any) {
-        if (auto idle = worker.pool.take_idle(attempt.upstream->endpoint)) {
-            acquired = *std::move(idle);
-        }
-    }
-    if (!acquired->connection) {
-        acquired = co_await worker.connect(*attempt.upstream, *permit);
-    }
-    if (!acquired) {
-        Ending ending = attempt.failed(acquired.error());
-        if (ending.how == Ended::reset || ending.how == Ended::timeout) {
-            ending.how = Ended::refused;
-            if (attempt.upstream->where == Where::local) {
-                worker.events.connect_refused(attempt.upstream->id);
-            }
-        }
-        co_return ending;
-    }
-    attempt.active.connection = acquired->connection.get();
-    if (attempt.active.client_left || attempt.active.cut) {
-        attempt.active.interrupt();  // it happened while we dialled
-    }
-    const Ending ending = co_await exchange_messages(attempt, *acquired);
-    attempt.active.connection = nullptr;
     // Towards an instance that goes away nothing is kept: it would lie there closed by its peer.
     const auto* gate = worker.find_gate(attempt.upstream->id);
     if (gate != nullptr && !gate->gate.closed()) {
-        worker.pool.release(attempt.upstream->endpoint, std::move(acquired->connection));
+        worker.pool.release(attempt.upstream->endpoint, std::move(acquired.connection));
     }
     worker.counters.idle_upstreams.store(
         static_cast<std::int64_t>(worker.pool.idle()), std::memory_order_relaxed
     );
-    co_return ending;
+}
+
+Ending not_connected(Attempt& attempt, const Error& error) {
+    Ending ending = attempt.failed(error);
+    if (ending.how == Ended::reset || ending.how == Ended::timeout) {
+        ending.how = Ended::refused;
+        if (attempt.upstream->where == Where::local) {
+            attempt.worker.events.connect_refused(attempt.upstream->id);
+        }
+    }
+    return ending;
 }
 
 }  // namespace
@@ -216,6 +210,7 @@ Attempt::Attempt(
     : job{the_job}, worker{the_job.worker}, upstream{std::move(the_upstream)}, request{the_request},
       permit_{permit}, meter_{the_job.worker.meter_of(*upstream)},
       began_{the_job.worker.clock.now()} {
+    job.asked_at = began_;
     active.upstream = upstream.get();
     active.exchange = &job.exchange;
     worker.add(active);
@@ -230,6 +225,7 @@ Attempt::~Attempt() {
     worker.remove(active);
     if (!committed) {
         job.upstream_time += worker.clock.now() - began_;
+        job.asked_at.reset();
     }
 }
 
@@ -241,6 +237,7 @@ void Attempt::commit(int status) {
         job.first_content_at = now;
     }
     job.upstream_time += now - began_;
+    job.asked_at.reset();
     if (permit_ != nullptr) {
         permit_->ended(Health::good, now);  // a stream may run for minutes: others may come now
     }
@@ -300,6 +297,8 @@ Ending Attempt::failed(Error reason) {
 
 Ending Attempt::ended(Ended how, Error reason) {
     error = std::move(reason);
+    error.message = without_secrets(*this, error.message);
+    error.word = without_secrets(*this, error.word);
     return Ending{.how = how, .committed = committed, .cloud = upstream->where == Where::cloud};
 }
 
@@ -313,11 +312,38 @@ Ending Attempt::served() const {
 }
 
 Task<Ending> run_attempt(Attempt& attempt) {
-    Ending ending = co_await try_once(attempt, Freshness::any);
-    if (next_step(ending, false) == Next::try_fresh) {
-        ending = co_await try_once(attempt, Freshness::fresh);
+    WorkerState& worker = attempt.worker;
+    for (const Freshness freshness : {Freshness::any, Freshness::fresh}) {
+        // With the table as it is now: the plan may be older than a change of the mode.
+        const auto permit =
+            leave_permit(*worker.table, attempt.job.access.get(), *attempt.upstream);
+        if (!permit) {
+            co_return not_permitted(attempt);
+        }
+        Result<net::UpstreamPool::Acquired> acquired;
+        if (freshness == Freshness::any) {
+            if (auto idle = worker.pool.take_idle(attempt.upstream->endpoint)) {
+                acquired = *std::move(idle);
+            }
+        }
+        if (!acquired->connection) {
+            acquired = co_await worker.connect(*attempt.upstream, *permit);
+        }
+        if (!acquired) {
+            co_return not_connected(attempt, acquired.error());
+        }
+        attempt.active.connection = acquired->connection.get();
+        if (attempt.active.client_left || attempt.active.cut) {
+            attempt.active.interrupt();  // it happened while we dialled
+        }
+        const Ending ending = co_await exchange_messages(attempt, *acquired);
+        attempt.active.connection = nullptr;
+        give_back(attempt, *acquired);
+        if (next_step(ending, false) != Next::try_fresh) {
+            co_return ending;
+        }
     }
-    co_return ending;
+    co_return attempt.failed({});  // stale twice, which a fresh connection cannot be
 }
 
 }  // namespace nova::gateway

@@ -1,6 +1,10 @@
 // Same dialect or translation, and what has to change in either.
 #include "gateway/provider_request.hpp"
 
+#include <algorithm>
+#include <cctype>
+#include <iterator>
+
 #include <fmt/format.h>
 
 #include "dialect/endpoint.hpp"
@@ -36,6 +40,10 @@ std::optional<std::string_view> path_for(const RelayRoute& route, Dialect speaks
         return dialect::path_of(speaks, dialect::Operation::completion);
     case Operation::embedding:
         return dialect::path_of(speaks, dialect::Operation::embedding);
+    case Operation::count_tokens:
+        return speaks == Dialect::anthropic
+                   ? std::optional<std::string_view>{"/messages/count_tokens"}
+                   : std::nullopt;
     case Operation::responses:
         break;
     }
@@ -50,6 +58,25 @@ std::unexpected<Error> no_such_thing(const RelayJob& job, const Upstream& upstre
     });
 }
 
+// For a header: what a client wrote may hold anything, and be as many as it likes.
+std::string as_field(const std::vector<std::string>& names) {
+    constexpr std::size_t kLongest = 256;
+    std::string text;
+    for (const std::string& name : names) {
+        if (text.size() + name.size() + 7 > kLongest) {
+            text += text.empty() ? "..." : ", ...";
+            break;
+        }
+        text += text.empty() ? "" : ", ";
+        for (const char c : name) {
+            const bool tame = std::isalnum(static_cast<unsigned char>(c)) != 0 ||
+                              std::string_view{"._-[]"}.find(c) != std::string_view::npos;
+            text += tame ? c : '_';
+        }
+    }
+    return text;
+}
+
 bool wants_usage_asked(const RelayJob& job, const Upstream& upstream) {
     const bool generates =
         job.route.operation == Operation::chat || job.route.operation == Operation::completion;
@@ -58,7 +85,7 @@ bool wants_usage_asked(const RelayJob& job, const Upstream& upstream) {
 }
 
 Result<ProviderRequest>
-in_the_same_dialect(const RelayJob& job, const RouteStep& step, ProviderRequest request) {
+in_the_same_dialect(RelayJob& job, const RouteStep& step, ProviderRequest request) {
     const Upstream& upstream = *step.upstream;
     RequestEdits edits{.model = step.model, .ask_for_usage = wants_usage_asked(job, upstream)};
     if (upstream.speaks == Dialect::openai && has_quirks(upstream.options)) {
@@ -69,11 +96,12 @@ in_the_same_dialect(const RelayJob& job, const RouteStep& step, ProviderRequest 
         request.as_it_came = true;
         return request;
     }
-    auto text = edited_request(job.body, job.peek, edits);
-    if (!text) {
-        return propagate(text);
+    auto edited = edited_request(job.body, job.peek, edits);
+    if (!edited) {
+        return propagate(edited);
     }
-    request.text = std::move(*text);
+    request.text = std::move(edited->text);
+    job.left_out = as_field(edited->left_out);
     return request;
 }
 
@@ -99,7 +127,11 @@ Result<ProviderRequest> translated(RelayJob& job, const RouteStep& step, Provide
         const dialect::Wire wire = dialect::wire_of(step.upstream->speaks, **chat);
         request.dialect = wire.dialect;
         request.path = wire.path;
-        text = dialect::codec_of(request.dialect).write_request(**chat, options);
+        const dialect::Codec& codec = dialect::codec_of(request.dialect);
+        text = codec.write_request(**chat, options);
+        std::vector<std::string> left_out = (*chat)->dropped;
+        std::ranges::move(codec.left_out(**chat, options), std::back_inserter(left_out));
+        job.left_out = as_field(left_out);
     }
     if (!text) {
         // Others may be able to say it.
@@ -115,6 +147,7 @@ Result<ProviderRequest> translated(RelayJob& job, const RouteStep& step, Provide
 
 Result<ProviderRequest> request_for(RelayJob& job, const RouteStep& step) {
     const Dialect speaks = step.upstream->speaks;
+    job.left_out.clear();
     const auto path = path_for(job.route, speaks);
     if (!path) {
         return no_such_thing(job, *step.upstream);

@@ -80,9 +80,18 @@ OwnFields::OwnFields(RelayJob& job, const Upstream* upstream) {
     if (upstream != nullptr || !job.given_up.empty()) {
         add("X-Nova-Route", job.route_text(upstream));
     }
+    if (upstream != nullptr && !job.left_out.empty()) {
+        add("X-Nova-Left-Out", job.left_out);
+    }
+    if (upstream != nullptr && job.prompt_was_cut(*upstream)) {
+        add("X-Nova-Truncated", "prompt");
+    }
     if (job.plan.waited_as_preferred) {
         add("Preference-Applied", "wait");
     }
+    const TimePoint now = job.worker.clock.now();
+    timing_ = ServerTiming{now - job.began, job.upstream_time + job.asking_for(now)};
+    fields_.at(used_++) = timing_.field();
 }
 
 Task<void> answer_error(RelayJob& job, const Error& error) {

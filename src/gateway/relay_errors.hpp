@@ -8,10 +8,12 @@
 
 #include "core/task.hpp"
 #include "gateway/relay_job.hpp"
+#include "gateway/server_timing.hpp"
 
 namespace nova::gateway {
 
-// Fields of nova's own on every answer; views into the job, the upstream and the object.
+// Fields of nova's own on every answer; views into the job, the upstream and the object. Its time
+// is that of its making: make it when the answer is there to be sent.
 class OwnFields {
 public:
     // upstream: who answers; empty: nobody did.
@@ -24,8 +26,9 @@ public:
 private:
     void add(std::string_view name, std::string_view value) { fields_.at(used_++) = {name, value}; }
 
-    std::array<net::HeaderView, 6> fields_{};
+    std::array<net::HeaderView, 8> fields_{};
     std::size_t used_ = 0;
+    ServerTiming timing_;
 };
 
 // The answer to a request that ends in an error before anything of an answer was sent.

@@ -3,11 +3,16 @@
 
 #include <utility>
 
+#include "dialect/truncation.hpp"
+
 namespace nova::gateway {
 namespace {
 
 // Attacker-chosen text does not grow logs and ledgers.
 constexpr std::size_t kRecordedModel = 256;
+
+// Text of more is rare, and reading it would keep the worker from others.
+constexpr std::size_t kReadForCut = 256U * 1024U;
 
 // OpenTelemetry's words.
 std::string_view operation_word(Operation operation) {
@@ -19,6 +24,8 @@ std::string_view operation_word(Operation operation) {
         return "text_completion";
     case Operation::embedding:
         return "embeddings";
+    case Operation::count_tokens:
+        return "count_tokens";
     }
     return "chat";
 }
@@ -75,7 +82,7 @@ RelayJob::~RelayJob() {
     }
 }
 
-void RelayJob::tell() const {
+void RelayJob::tell() {
     RequestRecord record;
     record.request_id = request_id;
     record.route = route.pattern;
@@ -103,6 +110,7 @@ void RelayJob::tell() const {
     record.upstream = upstream_time;
     record.usage = usage;
     record.usage_counted = usage_counted;
+    record.prompt_cut = answering && prompt_was_cut(*answering);
     worker.ports.observer->ended(record);
 }
 
@@ -143,7 +151,7 @@ const dialect::Codec& RelayJob::codec() const {
 
 Result<const dialect::ChatRequest*> RelayJob::chat_request() {
     if (!chat_request_) {
-        chat_request_ = codec().read_request(body);
+        chat_request_ = std::make_unique<Result<dialect::ChatRequest>>(codec().read_request(body));
         if (*chat_request_) {
             (*chat_request_)->stream = stream;
             if ((*chat_request_)->model.empty()) {
@@ -155,6 +163,34 @@ Result<const dialect::ChatRequest*> RelayJob::chat_request() {
         return propagate(*chat_request_);
     }
     return &**chat_request_;
+}
+
+// Only Ollama cuts what is too long and says nothing. A body that nobody has read so far is read
+// only where its length alone does not say that it fits.
+bool RelayJob::prompt_was_cut(const Upstream& upstream) {
+    const bool generates =
+        route.operation == Operation::chat || route.operation == Operation::completion;
+    if (upstream.speaks != dialect::Dialect::ollama || !generates) {
+        return false;
+    }
+    if (!chat_request_) {
+        const bool names_room =
+            body.size() <= kReadForCut && body.find("\"num_ctx\"") != std::string::npos;
+        const bool may_be_cut =
+            usage.prompt && dialect::most_prompt_tokens(body.size()) > *usage.prompt;
+        if (body.size() > kReadForCut || (!names_room && !may_be_cut)) {
+            return false;
+        }
+    }
+    const auto request = chat_request();
+    if (!request) {
+        return false;
+    }
+    return dialect::prompt_was_cut({
+        .least_tokens = dialect::least_prompt_tokens(**request),
+        .counted = usage.prompt,
+        .context = (*request)->context,
+    });
 }
 
 void RelayJob::choose_model() {

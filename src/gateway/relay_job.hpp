@@ -57,6 +57,14 @@ public:
         }
     }
 
+    // Since its provider was asked, while it has not begun to answer; else nothing.
+    std::chrono::nanoseconds asking_for(TimePoint now) const {
+        return asked_at ? now - *asked_at : std::chrono::nanoseconds{0};
+    }
+
+    // Did that provider read less than the client sent, as far as is known by now (trap 87).
+    bool prompt_was_cut(const Upstream& upstream);
+
     RunningRequest describe() const;
 
     // How the request ends, as the record will say.
@@ -76,6 +84,7 @@ public:
     RoutePlan plan;
     std::vector<GivenUp> given_up;
     std::string passed_over;  // "local(starting)": who would have been first
+    std::string left_out;     // what its provider was not told, for the client to read
 
     // ---- for the record
     RequestEnd end = RequestEnd::client_left;
@@ -86,18 +95,19 @@ public:
     TimePoint began;
     std::optional<TimePoint> first_content_at{};
     std::chrono::nanoseconds upstream_time{0};
+    std::optional<TimePoint> asked_at{};  // the attempt under way, until it has begun to answer
     dialect::Usage usage{};
     bool usage_counted = false;
     std::uint64_t answer_bytes = 0;  // that the provider has sent so far
     std::size_t place = 0;           // index in WorkerState::jobs
 
 private:
-    void tell() const;
+    void tell();
 
     WallTime began_at_{};
     bool entered_ = false;
     std::string route_text_;
-    std::optional<Result<dialect::ChatRequest>> chat_request_;
+    std::unique_ptr<Result<dialect::ChatRequest>> chat_request_;  // large, and rarely needed
 };
 
 // "local" and "embed" for the slots of this machine, else the provider: "openai".

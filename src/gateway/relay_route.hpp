@@ -9,7 +9,7 @@
 namespace nova::gateway {
 
 // What a request wants, whatever dialect it is written in.
-enum class Operation : std::uint8_t { chat, completion, embedding, responses };
+enum class Operation : std::uint8_t { chat, completion, embedding, responses, count_tokens };
 
 // When the answer is a stream.
 enum class Streaming : std::uint8_t {

@@ -12,7 +12,8 @@ using dialect::Tree;
 
 constexpr std::string_view kAskForUsage = R"("stream_options":{"include_usage":true})";
 
-void apply_quirks(Tree& body, const dialect::WriteOptions& options) {
+// Returns what the provider does not know.
+std::vector<std::string> apply_quirks(Tree& body, const dialect::WriteOptions& options) {
     if (options.max_completion_tokens && body.contains("max_tokens")) {
         // Both given: the newer word wins (trap 60).
         if (!body.contains("max_completion_tokens")) {
@@ -20,8 +21,11 @@ void apply_quirks(Tree& body, const dialect::WriteOptions& options) {
         }
         body.erase("max_tokens");
     }
+    std::vector<std::string> left_out;
     for (const std::string& name : options.unsupported) {
-        body.erase(name);
+        if (body.erase(name) > 0) {
+            left_out.push_back(name);
+        }
     }
     for (const auto& [name, value] : options.defaults) {
         if (body.contains(name)) {
@@ -31,9 +35,10 @@ void apply_quirks(Tree& body, const dialect::WriteOptions& options) {
             body[name] = *tree;
         }
     }
+    return left_out;
 }
 
-Result<std::string> rebuilt(std::string_view text, const RequestEdits& edits) {
+Result<EditedRequest> rebuilt(std::string_view text, const RequestEdits& edits) {
     auto body = dialect::parse_tree(text, "The request body");
     if (!body) {
         return propagate(body);
@@ -48,10 +53,12 @@ Result<std::string> rebuilt(std::string_view text, const RequestEdits& edits) {
         }
         options["include_usage"] = true;
     }
+    EditedRequest edited;
     if (edits.quirks != nullptr) {
-        apply_quirks(*body, *edits.quirks);
+        edited.left_out = apply_quirks(*body, *edits.quirks);
     }
-    return dialect::raw_text(*body);
+    edited.text = dialect::raw_text(*body);
+    return edited;
 }
 
 }  // namespace
@@ -61,7 +68,7 @@ bool has_quirks(const dialect::WriteOptions& options) {
            !options.defaults.empty();
 }
 
-Result<std::string>
+Result<EditedRequest>
 edited_request(std::string_view body, const RequestPeek& peek, const RequestEdits& edits) {
     if (edits.quirks != nullptr || (edits.ask_for_usage && peek.stream_options_given) ||
         (!edits.model.empty() && peek.model_bytes == 0)) {
@@ -78,7 +85,7 @@ edited_request(std::string_view body, const RequestPeek& peek, const RequestEdit
     if (!edits.model.empty()) {
         text = with_model(std::move(text), peek, edits.model);
     }
-    return text;
+    return EditedRequest{.text = std::move(text)};
 }
 
 }  // namespace nova::gateway

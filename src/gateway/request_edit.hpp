@@ -4,6 +4,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/result.hpp"
 #include "dialect/codec.hpp"
@@ -23,9 +24,14 @@ struct RequestEdits {
 // Has the provider quirks that a body in OpenAI's dialect must be changed for.
 bool has_quirks(const dialect::WriteOptions& options);
 
+struct EditedRequest {
+    std::string text;
+    std::vector<std::string> left_out{};  // members the provider does not know
+};
+
 // body has been peeked at. Splices where that is enough; quirks take the body apart, whose numbers
 // may then be spelled anew. Error: invalid_argument (not JSON, deeper than 128).
-Result<std::string>
+Result<EditedRequest>
 edited_request(std::string_view body, const RequestPeek& peek, const RequestEdits& edits);
 
 }  // namespace nova::gateway

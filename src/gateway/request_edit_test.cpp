@@ -10,9 +10,9 @@ std::string edited(std::string body, const RequestEdits& edits) {
     RequestPeeker peeker;
     const auto peek = peeker.peek(body);
     EXPECT_TRUE(peek);
-    const auto text = edited_request(body, *peek, edits);
-    EXPECT_TRUE(text);
-    return text.value_or("");
+    const auto made = edited_request(body, *peek, edits);
+    EXPECT_TRUE(made);
+    return made ? made->text : "";
 }
 
 TEST(EditedRequest, SplicesTheModelAndTheWishForUsage) {

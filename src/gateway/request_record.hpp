@@ -43,6 +43,7 @@ struct RequestRecord {
     std::chrono::nanoseconds upstream{0};                     // of total: waiting for the provider
     dialect::Usage usage{};
     bool usage_counted = false;  // true: the provider did not say, pieces were counted
+    bool prompt_cut = false;     // true: its provider read less than the client sent
 };
 
 // One per worker, on its thread; returns at once (off the hot path means: it queues).

@@ -252,11 +252,26 @@ bool listed_here(const RoutingTable& table, std::string_view model) {
     return names(table, model) || (table.embed && names(*table.embed, model));
 }
 
+// Somebody has, right now, what an alias stands for.
+bool leads_somewhere(const RoutingTable& table, const Alias& alias) {
+    const bool here = table.local && table.local->serves(alias.model);
+    if (!alias.provider.empty() && cloud_called(table, alias.provider) != nullptr) {
+        return true;
+    }
+    return here || (table.embed && names(*table.embed, alias.model)) ||
+           std::ranges::any_of(table.clouds, [&alias](const auto& cloud) {
+               return has(*cloud, alias.model);
+           });
+}
+
 // Trap 69: a prefix only of a provider that is configured, and never against a list that has the
 // whole name.
 Target target_of(const RoutingTable& table, std::string_view model) {
     const auto alias = std::ranges::find(table.aliases, model, &Alias::name);
-    if (alias != table.aliases.end()) {
+    // The old name of a model may be an alias of the new one already while the old one serves.
+    const bool still_served =
+        table.local && table.local->models_known && table.local->serves(model);
+    if (alias != table.aliases.end() && (!still_served || leads_somewhere(table, *alias))) {
         return {.model = alias->model, .provider = alias->provider, .how = "alias"};
     }
     const auto slash = model.find('/');
@@ -369,11 +384,12 @@ bool uses_clouds(const RoutingTable& table) {
     return table.strategy != Strategy::local_only;
 }
 
-Error model_not_allowed(std::string_view model) {
+// Whether there is such a model is nothing a key learns that may not use it.
+Error not_of_this_key(std::string_view model) {
     return Error{
-        .code = ErrorCode::forbidden,
-        .message = fmt::format("This key may not use the model `{}`.", model),
-        .word = "model_not_allowed",
+        .code = ErrorCode::not_found,
+        .message = fmt::format("The model `{}` does not exist, or not for this API key.", model),
+        .word = "model_not_found",
         .remedy = "Ask GET /v1/models with this key for the names it may use.",
     };
 }
@@ -447,6 +463,17 @@ std::string reason_of(const RouteStep& first, const RoutePlan& local) {
                                                  : local.reason;
 }
 
+// Nearly every request of a machine of its own: one backend that lists the name, and nobody beside
+// it who could be meant or asked instead. It needs no chain.
+bool only_local(const RoutingTable& table, const RouteRequest& request) {
+    const Access* const access = request.access;
+    const bool scoped =
+        access != nullptr && (!access->models.empty() || !access->providers.empty());
+    return !scoped && table.clouds.empty() && table.aliases.empty() && !table.embed &&
+           uses_local(table) && request.use == Use::generation && table.local &&
+           table.local->serves(request.model);
+}
+
 }  // namespace
 
 RoutePlan plan_route(const RoutingTable& table, std::string_view model) {
@@ -459,11 +486,16 @@ RoutePlan plan_route(const RoutingTable& table, std::string_view model, Use use)
 
 RoutePlan plan_route(const RoutingTable& table, const RouteRequest& request) {
     RoutePlan plan;
+    if (only_local(table, request)) {
+        plan.attempts.push_back({.upstream = table.local, .why = "local"});
+        plan.reason = "local serves it";
+        return plan;
+    }
     Chain chain{.table = table, .request = request, .target = target_of(table, request.model)};
     const Access* const access = request.access;
     if (access != nullptr && !access->may_use_model(request.model) &&
         !access->may_use_model(chain.target.model)) {
-        plan.refusal = model_not_allowed(request.model);
+        plan.refusal = not_of_this_key(request.model);
         plan.reason = "the key may not use the model";
         return plan;
     }

@@ -64,7 +64,8 @@ struct RouteRequest {
 // A name is an alias, else what the local backend lists, else PROVIDER/MODEL of a configured cloud,
 // else what a cloud lists: "openai/gpt-oss-20b" of the local backend never goes to OpenAI.
 //
-// Errors besides those above: forbidden (words model_not_allowed, provider_not_allowed).
+// Errors besides those above: forbidden (word provider_not_allowed). A name that the key may not
+// use, nor what it stands for, is not_found like one that does not exist.
 RoutePlan plan_route(const RoutingTable& table, const RouteRequest& request);
 
 }  // namespace nova::gateway

@@ -150,7 +150,7 @@ TEST(RouterClouds, EveryStrategyStateAndSetOfClouds) {
             EXPECT_EQ(text(nullptr), row.open[i]) << where;
             EXPECT_EQ(text(&open), row.open[i]) << where;
             EXPECT_EQ(text(&stay), row.never_cloud[i]) << where;
-            EXPECT_EQ(text(&other_model), "!model_not_allowed") << where;
+            EXPECT_EQ(text(&other_model), "!model_not_found") << where;
         }
     }
 }
@@ -256,6 +256,34 @@ TEST(RouterClouds, AliasesOfAllAndOfOneProvider) {
         const auto plan = plan_route(table, RouteRequest{.model = "fast", .access = access});
         EXPECT_FALSE(plan.refusal) << "the alias or what it stands for";
     }
+}
+
+TEST(RouterClouds, AnAliasOfWhatIsNotThereYetLeavesTheNameItsMeaning) {
+    RoutingTable table;
+    table.aliases = {
+        {.name = "old", .provider = "local", .model = "new"},
+        {.name = "new", .provider = "", .model = "old"},
+        {.name = "away", .provider = "c", .model = "x"},
+    };
+    const auto ask = [&table](std::string_view model) {
+        return text_of(plan_route(table, RouteRequest{.model = model}));
+    };
+    table.local = local({"old"});
+    table.known_models = {"old", "new"};
+    table.loading = Loading{.phase = "ready"};
+    EXPECT_EQ(ask("old"), "llamacpp");
+    EXPECT_EQ(ask("new"), "llamacpp=old");
+    table.local = local({"new"});
+    table.known_models = {"new"};
+    table.loading.reset();
+    EXPECT_EQ(ask("old"), "llamacpp=new");
+    EXPECT_EQ(ask("new"), "llamacpp");
+    table.local.reset();
+    table.loading = Loading{.phase = "starting"};
+    EXPECT_EQ(ask("old"), "!model_loading") << "nobody has either";
+    table.local = local({"away"});
+    table.clouds = {cloud("c")};
+    EXPECT_EQ(ask("away"), "c=x llamacpp") << "an alias leads elsewhere";
 }
 
 TEST(RouterClouds, EmbeddingsGoOnlyWhereTheirModelIs) {

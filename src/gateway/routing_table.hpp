@@ -65,6 +65,7 @@ struct Alias {
 
 struct RoutingTable {
     Epoch epoch;
+    std::uint64_t looks = 0;  // how often lists were asked for anew because a model was missed
     Strategy strategy = Strategy::local_first;
     std::vector<std::shared_ptr<const Upstream>> clouds{};  // configured, in the chain's order
     std::vector<Alias> aliases{};

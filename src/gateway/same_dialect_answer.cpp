@@ -64,6 +64,17 @@ struct Accounting {
     bool counts;
 };
 
+// The head, of what nova and the provider say; it leaves with the first bytes of the body. Built
+// and gone before anybody waits.
+void begin_answer(
+    Attempt& attempt, const net::ResponseHead& head, std::optional<std::uint64_t> length
+) {
+    const OwnFields own{attempt.job, attempt.upstream.get()};
+    const AnswerHeaders headers{own.view(), head};
+    attempt.commit(head.status);
+    attempt.job.exchange.begin(head.status, headers.view(), length);
+}
+
 // ---- whole answers
 
 // Never a 200 with an error body (contract.md 6).
@@ -102,8 +113,8 @@ Ending error_in_200(Attempt& attempt, std::string_view body) {
 
 // The answer in one go, for who must see all of it first.
 Task<Ending> pass_collected(
-    Accounting& accounting, net::UpstreamConnection& upstream, const AnswerHeaders& headers,
-    int status, std::string first
+    Accounting& accounting, net::UpstreamConnection& upstream, const net::ResponseHead& head,
+    std::string first
 ) {
     Attempt& attempt = accounting.attempt;
     auto body = co_await read_whole(attempt, upstream, std::move(first));
@@ -118,16 +129,13 @@ Task<Ending> pass_collected(
     }
     accounting.tap.begin(*body);
     accounting.tap.note(*body);
-    attempt.commit(status);
-    attempt.job.exchange.begin(status, headers.view(), body->size());
+    begin_answer(attempt, head, body->size());
     const auto sent = co_await attempt.job.exchange.write(*body);
     co_return sent ? attempt.served() : attempt.client_left();
 }
 
 Task<Ending>
 pass_whole(Attempt& attempt, net::UpstreamConnection& upstream, const net::ResponseHead& head) {
-    const OwnFields own{attempt.job, attempt.upstream.get()};
-    const AnswerHeaders headers{own.view(), head};
     Accounting accounting{attempt, UsageTap::Kind::whole};
     for (;;) {
         auto buffered = upstream.buffered_body();
@@ -145,13 +153,10 @@ pass_whole(Attempt& attempt, net::UpstreamConnection& upstream, const net::Respo
         }
         if (!attempt.committed) {
             if (!renaming(attempt.job).empty() || begins_with_error(*piece)) {
-                co_return co_await pass_collected(
-                    accounting, upstream, headers, head.status, std::string{*piece}
-                );
+                co_return co_await pass_collected(accounting, upstream, head, std::string{*piece});
             }
             accounting.tap.begin(*piece);
-            attempt.commit(head.status);
-            attempt.job.exchange.begin(head.status, headers.view(), headers.length());
+            begin_answer(attempt, head, announced_length(head));
         }
         if (piece->empty()) {
             co_return attempt.served();
@@ -321,10 +326,7 @@ pass_stream(Attempt& attempt, net::UpstreamConnection& upstream, const net::Resp
     if (const auto ending = co_await hold_back(stream, first)) {
         co_return *ending;
     }
-    const OwnFields own{attempt.job, attempt.upstream.get()};
-    const AnswerHeaders headers{own.view(), head};
-    attempt.commit(head.status);
-    attempt.job.exchange.begin(head.status, headers.view(), std::nullopt);
+    begin_answer(attempt, head, std::nullopt);
     stream.accounting.tap.begin(first.bytes());
     const auto sent = co_await stream.send(first.bytes());
     if (!sent) {

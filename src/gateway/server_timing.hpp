@@ -17,6 +17,8 @@ namespace nova::gateway {
 // allocation; the view points into the object.
 class ServerTiming {
 public:
+    ServerTiming() = default;
+
     // total: since the request came. upstream: of that, waiting for the provider.
     ServerTiming(std::chrono::nanoseconds total, std::chrono::nanoseconds upstream) {
         // Hundredths of a millisecond as whole numbers: floating point costs several times as much.

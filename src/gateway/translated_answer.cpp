@@ -177,6 +177,7 @@ private:
             writer_->write(event, out_);
         }
         writer_->end(out_);
+        attempt_.job.usage = usage_;  // the head says what it shows
         const OwnFields own{attempt_.job, attempt_.upstream.get()};
         const auto fields = fields_of(own, writer_->content_type());
         attempt_.commit(status_);

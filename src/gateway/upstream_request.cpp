@@ -47,10 +47,13 @@ bool client_may_see(std::string_view name) {
 }
 
 // A service's own port is left out, as browsers do: some in front of providers compare.
-std::string host_of(const Endpoint& endpoint) {
-    const std::string text = endpoint.text();
+void append_host(std::string& head, const Endpoint& endpoint) {
+    std::string text = endpoint.text();
     const std::string_view usual = endpoint.tls ? ":443" : ":80";
-    return text.ends_with(usual) ? text.substr(0, text.size() - usual.size()) : text;
+    if (text.ends_with(usual)) {
+        text.resize(text.size() - usual.size());
+    }
+    net::append_header(head, "Host", text);
 }
 
 void append_client_fields(
@@ -69,9 +72,10 @@ void append_client_fields(
         net::append_header(head, "X-Request-Id", request.request_id);
     }
     const bool anthropic = upstream.speaks == dialect::Dialect::anthropic && !request.translated;
-    for (const std::string_view name : kToAnthropic) {
+    for (const std::string_view name :
+         std::span{kToAnthropic}.first(anthropic ? kToAnthropic.size() : 0)) {
         const std::string_view value = request.client.headers.find(name);
-        if (anthropic && !value.empty()) {
+        if (!value.empty()) {
             net::append_header(head, name, value);
         }
     }
@@ -89,24 +93,24 @@ void append_client_fields(
 }  // namespace
 
 std::string upstream_request_head(const Upstream& upstream, const UpstreamRequest& request) {
-    std::string target = upstream.base_path;
-    target += request.path;
-    if (!request.translated && !request.client.query().empty()) {
-        target += '?';
-        target += request.client.query();
-    }
     std::string head;
     head.reserve(512);
-    net::append_request_line(head, "POST", target);
-    net::append_header(head, "Host", host_of(upstream.endpoint));
+    head.append("POST ").append(upstream.base_path).append(request.path);
+    if (const auto query = request.client.query(); !request.translated && !query.empty()) {
+        head.append("?").append(query);
+    }
+    head.append(" HTTP/1.1\r\n");
+    append_host(head, upstream.endpoint);
     append_client_fields(head, upstream, request);
     // Compressed event streams could not be cut at event borders (trap 13).
-    net::append_header(head, "Accept-Encoding", "identity");
+    head.append("Accept-Encoding: identity\r\n");
     if (!upstream.auth_header_name.empty()) {
         net::append_header(head, upstream.auth_header_name, upstream.auth_header_value.reveal());
     }
-    net::append_header(head, "Content-Length", std::to_string(request.body_bytes));
-    net::append_head_end(head);
+    std::array<char, 20> length{};
+    const auto end =
+        std::to_chars(length.data(), length.data() + length.size(), request.body_bytes).ptr;
+    head.append("Content-Length: ").append(length.data(), end).append("\r\n\r\n");
     return head;
 }
 
@@ -118,15 +122,18 @@ AnswerHeaders::AnswerHeaders(std::span<const net::HeaderView> own, const net::Re
         }
     }
     fields_.insert(fields_.end(), own.begin(), own.end());
+}
+
+std::optional<std::uint64_t> announced_length(const net::ResponseHead& head) {
     if (head.headers.has("Transfer-Encoding")) {
-        return;
+        return std::nullopt;
     }
     const std::string_view text = head.headers.find("Content-Length");
     std::uint64_t value = 0;
     const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (!text.empty() && parsed.ec == std::errc{} && parsed.ptr == text.data() + text.size()) {
-        length_ = value;
-    }
+    const bool good =
+        !text.empty() && parsed.ec == std::errc{} && parsed.ptr == text.data() + text.size();
+    return good ? std::optional{value} : std::nullopt;
 }
 
 }  // namespace nova::gateway

@@ -35,12 +35,11 @@ public:
 
     std::span<const net::HeaderView> view() const { return fields_; }
 
-    // Content-Length, when the upstream framed its body by it.
-    std::optional<std::uint64_t> length() const { return length_; }
-
 private:
     std::vector<net::HeaderView> fields_;
-    std::optional<std::uint64_t> length_;
 };
+
+// Content-Length, when the upstream framed its body by it.
+std::optional<std::uint64_t> announced_length(const net::ResponseHead& head);
 
 }  // namespace nova::gateway

@@ -17,6 +17,7 @@ void EndedRequest::assign(const RequestRecord& record) {
     stream = record.stream;
     local = record.local;
     usage_counted = record.usage_counted;
+    prompt_cut = record.prompt_cut;
     status = record.status;
     attempts = record.attempts;
     began_at = record.began_at;

@@ -51,6 +51,7 @@ struct EndedRequest {
     bool stream = false;
     bool local = false;
     bool usage_counted = false;
+    bool prompt_cut = false;
     int status = 0;
     std::uint32_t attempts = 0;
     WallTime began_at{};

@@ -2,6 +2,7 @@
 #include "gateway/usage_tap.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "gateway/json_scan.hpp"
@@ -33,23 +34,32 @@ std::string_view object_in(std::string_view text, std::string_view quoted_name, 
     return found;
 }
 
+// Nearly always among the last few bytes.
 std::string_view last_object(std::string_view text, std::string_view quoted_name) {
-    return object_in(text, quoted_name, false);
+    constexpr std::size_t kNearEnd = 256;
+    const std::string_view end = text.substr(text.size() - std::min(text.size(), kNearEnd));
+    const std::string_view found = object_in(end, quoted_name, false);
+    return found.empty() && end.size() < text.size() ? object_in(text, quoted_name, false) : found;
 }
 
 Usage openai_usage(std::string_view text) {
     if (const auto object = last_object(text, R"("usage")"); !object.empty()) {
-        // Responses call them input and output.
-        const auto first = [object](std::string_view one, std::string_view other) {
-            const auto value = last_number(object, one);
-            return value ? value : last_number(object, other);
-        };
+        std::array<NamedNumber, 6> numbers{{
+            {R"("prompt_tokens")"},
+            {R"("completion_tokens")"},
+            {R"("input_tokens")"},  // so responses call them
+            {R"("output_tokens")"},
+            {R"("cached_tokens")"},
+            {R"("reasoning_tokens")"},
+        }};
+        last_numbers(object, numbers);
+        const auto& [prompt, completion, input, output, cached, reasoning] = numbers;
         return Usage{
-            .prompt = first(R"("prompt_tokens")", R"("input_tokens")"),
-            .completion = first(R"("completion_tokens")", R"("output_tokens")"),
-            .cached = last_number(object, R"("cached_tokens")"),
+            .prompt = prompt.value ? prompt.value : input.value,
+            .completion = completion.value ? completion.value : output.value,
+            .cached = cached.value,
             .cache_write = {},
-            .reasoning = last_number(object, R"("reasoning_tokens")"),
+            .reasoning = reasoning.value,
         };
     }
     // llama.cpp says so in its last chunk, asked or not.
@@ -57,10 +67,12 @@ Usage openai_usage(std::string_view text) {
     if (timings.empty()) {
         return {};
     }
+    std::array<NamedNumber, 3> numbers{{{R"("prompt_n")"}, {R"("predicted_n")"}, {R"("cache_n")"}}};
+    last_numbers(timings, numbers);
     Usage usage{
-        .prompt = last_number(timings, R"("prompt_n")"),
-        .completion = last_number(timings, R"("predicted_n")"),
-        .cached = last_number(timings, R"("cache_n")"),
+        .prompt = numbers[0].value,
+        .completion = numbers[1].value,
+        .cached = numbers[2].value,
         .cache_write = {},
         .reasoning = {},
     };
@@ -71,11 +83,18 @@ Usage openai_usage(std::string_view text) {
 }
 
 Usage anthropic_usage(std::string_view object) {
+    std::array<NamedNumber, 4> numbers{{
+        {R"("input_tokens")"},
+        {R"("output_tokens")"},
+        {R"("cache_read_input_tokens")"},
+        {R"("cache_creation_input_tokens")"},
+    }};
+    last_numbers(object, numbers);
     Usage usage{
-        .prompt = last_number(object, R"("input_tokens")"),
-        .completion = last_number(object, R"("output_tokens")"),
-        .cached = last_number(object, R"("cache_read_input_tokens")"),
-        .cache_write = last_number(object, R"("cache_creation_input_tokens")"),
+        .prompt = numbers[0].value,
+        .completion = numbers[1].value,
+        .cached = numbers[2].value,
+        .cache_write = numbers[3].value,
         .reasoning = {},
     };
     if (usage.prompt) {

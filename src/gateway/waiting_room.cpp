@@ -12,9 +12,11 @@
 namespace nova::gateway {
 
 WaitingRoom::WaitingRoom(
-    asio::any_io_executor executor, AllCounters& all, std::size_t own, std::size_t places
+    asio::any_io_executor executor, AllCounters& all, std::size_t own, std::size_t places,
+    Places counted
 )
-    : executor_{std::move(executor)}, all_{all}, own_{all.at(own)}, places_{places} {}
+    : executor_{std::move(executor)}, all_{all}, own_{all.at(own)}, places_{places},
+      counted_{counted} {}
 
 WaitingRoom::~WaitingRoom() {
     NOVA_CHECK(seats_.empty());
@@ -22,15 +24,15 @@ WaitingRoom::~WaitingRoom() {
 
 // Counts itself first and looks then, so that two workers can never both take the last place.
 bool WaitingRoom::take_place() {
-    own_.waiting.fetch_add(1);
+    (own_.*counted_).fetch_add(1);
     std::int64_t taken = 0;
     for (const WorkerCounters& counters : all_) {
-        taken += counters.waiting.load();
+        taken += (counters.*counted_).load();
     }
     if (taken <= static_cast<std::int64_t>(places_)) {
         return true;
     }
-    own_.waiting.fetch_sub(1);
+    (own_.*counted_).fetch_sub(1);
     return false;
 }
 
@@ -45,7 +47,7 @@ std::unique_ptr<WaitingRoom::Seat> WaitingRoom::enter(Deadline deadline) {
 
 void WaitingRoom::leave(const Seat& seat) {
     std::erase(seats_, &seat);
-    own_.waiting.fetch_sub(1);
+    (own_.*counted_).fetch_sub(1);
 }
 
 void WaitingRoom::call_everybody() {

@@ -1,4 +1,4 @@
-// Requests of one worker that wait for their model, in the order they came.
+// Requests of one worker that wait for something to change, in the order they came.
 #pragma once
 
 #include <cstddef>
@@ -23,9 +23,13 @@ public:
 
     enum class News : std::uint8_t { new_table, deadline, client_left, closed };
 
+    // Which of the counters is the number of places taken.
+    using Places = std::atomic<std::int64_t> WorkerCounters::*;
+
     // all outlives the room; own: this worker's counters.
     WaitingRoom(
-        asio::any_io_executor executor, AllCounters& all, std::size_t own, std::size_t places
+        asio::any_io_executor executor, AllCounters& all, std::size_t own, std::size_t places,
+        Places counted = &WorkerCounters::waiting
     );
     WaitingRoom(const WaitingRoom&) = delete;
     WaitingRoom& operator=(const WaitingRoom&) = delete;
@@ -49,6 +53,7 @@ private:
     AllCounters& all_;
     WorkerCounters& own_;
     std::size_t places_;
+    Places counted_;
     bool closed_ = false;
     std::vector<Seat*> seats_;  // as they came
 };

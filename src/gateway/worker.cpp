@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "gateway/gatekeeper.hpp"
 #include "gateway/gateway_routes.hpp"
 #include "gateway/openai_error.hpp"
 #include "gateway/relay_job.hpp"
@@ -34,8 +35,12 @@ WorkerState::WorkerState(
     : clock{the_clock}, log{the_log}, policy{the_policy}, events{the_events}, ports{the_ports},
       all{all_counters}, counters{all_counters.at(own_index)}, own{own_index},
       table{std::make_shared<const RoutingTable>()},
-      room{executor, all_counters, own_index, the_policy.waiting_places}, cut_grace{executor},
-      pool{the_clock, nullptr, net::UpstreamPool::Limits{}},
+      room{executor, all_counters, own_index, the_policy.waiting_places},
+      missed{
+          .room =
+              {executor, all_counters, own_index, the_policy.look_places, &WorkerCounters::looking}
+      },
+      cut_grace{executor}, pool{the_clock, nullptr, net::UpstreamPool::Limits{.listens = true}},
       server{std::move(executor), the_clock, the_log, routes, limits_from(the_policy), &render,
              std::move(admission)} {}
 
@@ -63,8 +68,8 @@ void WorkerState::add_gate(const Upstream& upstream) {
     gates.push_back(std::move(entry));
 }
 
-Breaker* WorkerState::breaker_of(const Upstream& upstream) const {
-    const UpstreamGate* const found = find_gate(upstream.id);
+Breaker* WorkerState::breaker_of(const UpstreamId& upstream) const {
+    const UpstreamGate* const found = find_gate(upstream);
     return found == nullptr ? nullptr : found->breaker;
 }
 
@@ -95,6 +100,13 @@ void WorkerState::remove(ActiveRelay& relay) {
 
 UpstreamMeter* WorkerState::meter_of(const Upstream& upstream) const {
     return upstream.meters ? &upstream.meters->at(own) : nullptr;
+}
+
+Result<std::shared_ptr<const Access>> WorkerState::access_of(const net::Exchange& exchange) const {
+    if (ports.gatekeeper == nullptr) {
+        return nullptr;
+    }
+    return ports.gatekeeper->admit(exchange.request(), exchange.peer());
 }
 
 void WorkerState::wake(const RoutePlan& plan) {
@@ -149,11 +161,13 @@ Task<void> Worker::run() {
 
 void Worker::stop() {
     state_->room.close();
+    state_->missed.room.close();
     state_->server.stop();
 }
 
 Task<void> Worker::finish(Deadline deadline) {
     co_await state_->server.finish(deadline);
+    state_->pool.clear();
     state_->cut_grace.cancel();
 }
 
@@ -220,9 +234,24 @@ void Worker::install(std::shared_ptr<const RoutingTable> table) {
             state.add_gate(*upstream);
         }
     }
+    if (table->looks != state.table->looks) {
+        state.missed.looking = false;
+    }
     state.table = std::move(table);
     state.woken.clear();
     state.room.call_everybody();
+    state.missed.room.call_everybody();
+}
+
+void Worker::change_policy(const GatewayPolicy& policy) {
+    GatewayPolicy& now = state_->policy;
+    now.head_timeout = policy.head_timeout;
+    now.first_content_timeout = policy.first_content_timeout;
+    now.total_timeout = policy.total_timeout;
+    now.heartbeat = policy.heartbeat;
+    now.idle_timeout = policy.idle_timeout;
+    now.loading_wait = policy.loading_wait;
+    now.loading_wait_most = policy.loading_wait_most;
 }
 
 void Worker::when_drained(const UpstreamId& upstream, std::move_only_function<void()> callback) {

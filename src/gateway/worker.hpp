@@ -46,6 +46,10 @@ public:
     std::shared_ptr<const RoutingTable> table() const;
     std::vector<RunningRequest> running() const;
 
+    // What of it is no size of something that is made at the start: the timeouts of answers, the
+    // heartbeat, the waits for a load. From its return on every wait that begins goes by it.
+    void change_policy(const GatewayPolicy& policy);
+
     // From its return on no request of this worker is admitted by an older table.
     void install(std::shared_ptr<const RoutingTable> table);
     // Calls back once when no lease of that upstream is left here; at once when none is.

@@ -39,7 +39,15 @@ struct ActiveRelay {
     }
 };
 
+struct Access;
 class RelayJob;
+
+// Requests for models nobody knows.
+struct MissedModels {
+    WaitingRoom room;
+    bool looking = false;  // for one of them, and it is not known how that ended
+    TimePoint next_at{};   // of the next look
+};
 
 struct WorkerState {
     WorkerState(
@@ -58,7 +66,7 @@ struct WorkerState {
     std::optional<Gate::Lease> enter(const Upstream& upstream);
     UpstreamGate* find_gate(const UpstreamId& id) const;
     void add_gate(const Upstream& upstream);
-    Breaker* breaker_of(const Upstream& upstream) const;
+    Breaker* breaker_of(const UpstreamId& upstream) const;
     // Every connection to a provider is opened here, with a permit asked for just before.
     Task<Result<net::UpstreamPool::Acquired>>
     connect(const Upstream& upstream, const LeavePermit& permit);
@@ -66,13 +74,15 @@ struct WorkerState {
     void remove(ActiveRelay& relay);
     // This worker's meter of the upstream; null when nobody wants to know.
     UpstreamMeter* meter_of(const Upstream& upstream) const;
+    // The scope of whoever asks; null: everything is allowed. Errors: as Gatekeeper::admit.
+    Result<std::shared_ptr<const Access>> access_of(const net::Exchange& exchange) const;
     // Tells upwards that the plan's slot is asked for, once per table.
     void wake(const RoutePlan& plan);
     void cut(const UpstreamId& upstream);
 
     Clock& clock;
     Log& log;
-    GatewayPolicy policy;
+    GatewayPolicy policy;  // what is read of it while requests run may change meanwhile
     GatewayEvents& events;
     WorkerPorts ports;
     BreakerBoard own_breakers;  // unless the ports have some
@@ -85,6 +95,7 @@ struct WorkerState {
     std::vector<RelayJob*> jobs;  // every request from its head to its end
     std::vector<SlotName> woken;  // since the last table
     WaitingRoom room;
+    MissedModels missed;
     asio::steady_timer cut_grace;
     RequestPeeker peeker;
     RequestIds request_ids;

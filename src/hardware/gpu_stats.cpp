@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "hardware/nvidia_smi.hpp"
+#include "hardware/tool_text.hpp"
 
 namespace nova::hardware {
 namespace {
@@ -30,16 +31,16 @@ std::string known_text(const std::string& field) {
     return field.starts_with('[') ? std::string{} : field;
 }
 
+// A last row without its end was cut: half a number looks like a number.
 template <class Each>
 void each_row(std::string_view text, std::size_t count, std::size_t free_text, Each each) {
-    while (!text.empty()) {
-        const auto end = text.find('\n');
-        auto row = split_nvidia_row(text.substr(0, end), count, free_text);
+    const auto whole = [&](std::string_view line) {
+        const auto row = split_nvidia_row(line, count, free_text);
         if (!row.empty()) {
             each(row);
         }
-        text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
-    }
+    };
+    each_line(text, whole, [](std::string_view) {});
 }
 
 template <class T>
@@ -120,6 +121,18 @@ void fill_unified_memory(std::vector<GpuStats>& stats, const HardwareSnapshot& s
             gpu.vram_used = said ? std::optional{used} : std::nullopt;
         }
     }
+}
+
+std::optional<Bytes> least_free(const std::vector<GpuStats>& stats) {
+    std::optional<Bytes> least;
+    for (const GpuStats& gpu : stats) {
+        if (!gpu.vram_total || !gpu.vram_used) {
+            return std::nullopt;
+        }
+        const Bytes free = *gpu.vram_total - *gpu.vram_used;
+        least = least ? std::min(*least, free) : free;
+    }
+    return least;
 }
 
 Json to_json(const std::vector<GpuStats>& stats) {

@@ -47,6 +47,9 @@ std::vector<GpuStats> parse_nvidia_stats(const std::string& stats, const std::st
 // the machine's RAM the total.
 void fill_unified_memory(std::vector<GpuStats>& stats, const HardwareSnapshot& snapshot);
 
+// Of the fullest device; empty without any, or when one of them does not say.
+std::optional<Bytes> least_free(const std::vector<GpuStats>& stats);
+
 Json to_json(const std::vector<GpuStats>& stats);
 
 }  // namespace nova::hardware

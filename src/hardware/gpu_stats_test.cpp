@@ -58,6 +58,38 @@ TEST(GpuStats, CountsProcessesWhereMemoryIsShared) {
     EXPECT_FALSE(nobody[0].vram_used.has_value()) << "an empty list in a container proves nothing";
 }
 
+TEST(GpuStats, ReadsTheFiguresOfACapturedPartitionedCard) {
+    const auto stats = parse_nvidia_stats(load_case("stats_h100_mig_captured.txt").out, {});
+    ASSERT_EQ(stats.size(), 1U);
+    EXPECT_FALSE(stats[0].utilization_pct.has_value());
+    EXPECT_EQ(stats[0].vram_used, mib(59));
+    EXPECT_EQ(stats[0].power_limit_w, 700.0);
+}
+
+TEST(GpuStats, TellsTheLeastThatIsFree) {
+    std::vector<GpuStats> two{
+        {.vram_used = gib(20), .vram_total = gib(24)}, {.vram_used = gib(1), .vram_total = gib(24)}
+    };
+    EXPECT_EQ(least_free(two), gib(4));
+    two[1].vram_used.reset();
+    EXPECT_FALSE(least_free(two).has_value());
+    EXPECT_FALSE(least_free({}).has_value());
+}
+
+TEST(GpuStats, ReadsDecimalCommas) {
+    const auto stats = parse_nvidia_stats(load_case("nvidia_decimal_comma.txt").out, {});
+    ASSERT_EQ(stats.size(), 1U);
+    EXPECT_EQ(stats[0].utilization_pct, 3.0);
+    EXPECT_EQ(stats[0].power_w, 26.2);
+    EXPECT_EQ(stats[0].power_limit_w, 320.0);
+}
+
+TEST(GpuStats, DoesNotBelieveARowThatWasCut) {
+    const std::string row = load_case("stats_geforce.txt").out;
+    EXPECT_EQ(parse_nvidia_stats(row, {}).size(), 1U);
+    EXPECT_TRUE(parse_nvidia_stats(row.substr(0, row.size() - 3), {}).empty());
+}
+
 TEST(GpuStats, PassesOverWhatIsNoRow) {
     EXPECT_TRUE(parse_nvidia_stats(load_case("nvidia_no_devices.txt").out, {}).empty());
     EXPECT_TRUE(parse_nvidia_stats("a,b,c,d,e,f,g,h,i\n,,,,,,,,\n", "x,y\n").empty());

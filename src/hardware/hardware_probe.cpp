@@ -10,6 +10,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "hardware/amd_smi.hpp"
+#include "hardware/amd_sysfs.hpp"
 #include "hardware/nvidia_smi.hpp"
 #include "hardware/rocm_smi.hpp"
 
@@ -59,6 +61,12 @@ struct HardwareProbe::NvidiaPart {
     NvidiaReading reading;
 };
 
+struct HardwareProbe::AmdPart {
+    std::vector<GpuDevice> gpus;
+    std::string source = "rocm-smi";  // who listed them, or is most worth installing
+    std::string sentence;
+};
+
 struct HardwareProbe::DockerPart {
     bool daemon = false;
     bool nvidia = false;
@@ -100,6 +108,30 @@ Task<HardwareProbe::NvidiaPart> HardwareProbe::ask_nvidia() {
     co_return NvidiaPart{std::move(best)};
 }
 
+// rocm-smi, its successor, and the kernel, which alone is believed only where ROCm can compute.
+Task<HardwareProbe::AmdPart> HardwareProbe::ask_amd() {
+    const Deadline until = deadline();
+    const auto old = co_await runner_(rocm_inventory_argv(), until);
+    RocmReading reading = parse_rocm_inventory(old);
+    AmdPart part{.gpus = std::move(reading.gpus), .sentence = std::move(reading.sentence)};
+    if (!part.gpus.empty()) {
+        co_return part;
+    }
+    const auto fresh = co_await runner_(amd_static_argv(), until);
+    RocmReading newer = parse_amd_inventory(fresh);
+    if (!newer.gpus.empty()) {
+        co_return AmdPart{.gpus = std::move(newer.gpus), .source = "amd-smi", .sentence = {}};
+    }
+    AmdSysfs kernel = read_amd_sysfs(settings_.roots);
+    if (!kernel.gpus.empty() && kernel.compute) {
+        co_return AmdPart{.gpus = std::move(kernel.gpus), .source = "sysfs", .sentence = {}};
+    }
+    if (!kernel.gpus.empty()) {
+        part.sentence = "An AMD GPU is here, but /dev/kfd is not: ROCm cannot use it.";
+    }
+    co_return part;
+}
+
 Task<HardwareProbe::DockerPart> HardwareProbe::ask_docker() {
     std::vector<std::string> argv{"docker", "info", "--format", "{{json .}}"};
     const auto output = co_await runner_(std::move(argv), deadline());
@@ -119,10 +151,8 @@ Task<HardwareProbe::DockerPart> HardwareProbe::ask_docker() {
 
 Task<Detection> HardwareProbe::detect() {
     using namespace asio::experimental::awaitable_operators;
-    auto ask_rocm = runner_(rocm_inventory_argv(), deadline());
-    auto all = ask_nvidia() && std::move(ask_rocm) && ask_docker();
-    auto [nvidia, rocm_output, docker] = co_await std::move(all);
-    RocmReading rocm = parse_rocm_inventory(rocm_output);
+    auto all = ask_nvidia() && ask_amd() && ask_docker();
+    auto [nvidia, amd, docker] = co_await std::move(all);
     const HostFacts host = read_host_facts(settings_.roots);
 
     Detection detection{.snapshot = {}, .reports = {}};
@@ -131,17 +161,17 @@ Task<Detection> HardwareProbe::detect() {
     detection.reports = {
         {"procfs", host.cpu.logical_cores > 0 || host.machine_ram.has_value(), {}},
         {"nvidia-smi", !nvidia.reading.gpus.empty(), nvidia.reading.sentence},
-        {"rocm-smi", !rocm.gpus.empty(), rocm.sentence},
+        {amd.source, !amd.gpus.empty(), amd.sentence},
         {"docker", docker.daemon, docker.sentence},
     };
     std::error_code code;
     const bool kfd = std::filesystem::exists(settings_.roots.root / "dev/kfd", code);
     HardwareSnapshot& snapshot = detection.snapshot;
     snapshot.docker_gpu_runtime = docker_runtime(
-        docker.daemon, docker.nvidia, !nvidia.reading.gpus.empty(), !rocm.gpus.empty(), kfd
+        docker.daemon, docker.nvidia, !nvidia.reading.gpus.empty(), !amd.gpus.empty(), kfd
     );
     snapshot.gpus = std::move(nvidia.reading.gpus);
-    std::ranges::move(rocm.gpus, std::back_inserter(snapshot.gpus));
+    std::ranges::move(amd.gpus, std::back_inserter(snapshot.gpus));
     snapshot.cpu = host.cpu;
     snapshot.ram = host.usable_ram();
     snapshot.ram_available = host.ram_available;
@@ -151,23 +181,86 @@ Task<Detection> HardwareProbe::detect() {
     co_return detection;
 }
 
-Task<std::vector<GpuStats>> HardwareProbe::gpu_stats(HardwareSnapshot snapshot) {
+// The reading of whichever tool is there; its rows go into the report.
+Task<NvidiaReading> HardwareProbe::host_figures(GpuReport& report) {
     const Deadline until = deadline();
+    NvidiaReading best{.verdict = NvidiaVerdict::no_tool, .sentence = {}};
     for (const std::string& program : nvidia_smi_programs()) {
         const auto stats = co_await runner_(nvidia_stats_argv(program), until);
-        if (!stats) {
-            continue;
-        }
+        NvidiaReading reading = nvidia_verdict(stats);
+        reading.lost = reading.verdict == NvidiaVerdict::lost;
         // Rows count even when the tool fails over another card; without rows try the next one.
-        if (parse_nvidia_stats(stats->out, {}).empty()) {
-            continue;
+        report.gpus = stats ? parse_nvidia_stats(stats->out, {}) : std::vector<GpuStats>{};
+        if (!report.gpus.empty()) {
+            const auto processes = co_await runner_(nvidia_processes_argv(program), until);
+            report.gpus = parse_nvidia_stats(stats->out, processes ? processes->out : "");
+            report.source = "host";
+            reading.verdict = NvidiaVerdict::found;
+            co_return reading;
         }
-        const auto processes = co_await runner_(nvidia_processes_argv(program), until);
-        auto all = parse_nvidia_stats(stats->out, processes ? processes->out : std::string{});
-        fill_unified_memory(all, snapshot);
-        co_return all;
+        if (best.verdict == NvidiaVerdict::no_tool) {
+            best = std::move(reading);
+        }
     }
-    co_return std::vector<GpuStats>{};
+    co_return best;
+}
+
+// Asked also where the host answers: a container can lose what the host still has.
+Task<void> HardwareProbe::figures_inside(GpuReport& report, const CommandRunner& inside) {
+    const Deadline until = deadline();
+    const auto stats = co_await inside(nvidia_stats_argv("nvidia-smi"), until);
+    report.asked_inside = true;
+    report.inside = nvidia_verdict(stats);
+    auto rows = stats ? parse_nvidia_stats(stats->out, {}) : std::vector<GpuStats>{};
+    if (rows.empty() || !report.gpus.empty()) {
+        co_return;
+    }
+    const auto processes = co_await inside(nvidia_processes_argv("nvidia-smi"), until);
+    report.gpus = parse_nvidia_stats(stats->out, processes ? processes->out : "");
+    report.source = "container";
+}
+
+Task<void> HardwareProbe::amd_figures(GpuReport& report, const CommandRunner& inside) {
+    const Deadline until = deadline();
+    const auto rocm = co_await runner_(rocm_stats_argv(), until);
+    auto found = rocm ? parse_rocm_stats(rocm->out) : std::vector<GpuStats>{};
+    std::string source = "host";
+    if (found.empty()) {
+        const auto metrics = co_await runner_(amd_metric_argv(), until);
+        if (metrics && metrics->exit_code == 0) {
+            const auto statics = co_await runner_(amd_static_argv(), until);
+            found = parse_amd_stats(statics ? statics->out : "", metrics->out);
+        }
+    }
+    if (found.empty()) {
+        found = read_amd_sysfs(settings_.roots).stats;
+        source = "sysfs";
+    }
+    if (found.empty() && inside) {
+        const auto there = co_await inside(rocm_stats_argv(), until);
+        found = there ? parse_rocm_stats(there->out) : std::vector<GpuStats>{};
+        source = "container";
+    }
+    if (!found.empty()) {
+        report.source = report.source.empty() ? source : report.source;
+        std::ranges::move(found, std::back_inserter(report.gpus));
+    }
+}
+
+Task<GpuReport> HardwareProbe::look_at_gpus(HardwareSnapshot snapshot, CommandRunner inside) {
+    const auto has = [&snapshot](GpuVendor vendor) {
+        return std::ranges::find(snapshot.gpus, vendor, &GpuDevice::vendor) != snapshot.gpus.end();
+    };
+    GpuReport report;
+    report.host = co_await host_figures(report);
+    if (inside && (report.gpus.empty() || has(GpuVendor::nvidia))) {
+        co_await figures_inside(report, inside);
+    }
+    fill_unified_memory(report.gpus, snapshot);
+    if (report.gpus.empty() || has(GpuVendor::amd)) {
+        co_await amd_figures(report, inside);
+    }
+    co_return report;
 }
 
 }  // namespace nova::hardware

@@ -9,7 +9,7 @@
 #include "core/clock.hpp"
 #include "core/task.hpp"
 #include "hardware/command_runner.hpp"
-#include "hardware/gpu_stats.hpp"
+#include "hardware/gpu_health.hpp"
 #include "hardware/hardware_snapshot.hpp"
 #include "hardware/host_facts.hpp"
 
@@ -42,13 +42,19 @@ public:
     HardwareProbe(CommandRunner runner, const Clock& clock, ProbeSettings settings);
 
     Task<Detection> detect();
-    // Live figures of NVIDIA GPUs; empty without them. The snapshot names unified-memory parts.
-    Task<std::vector<GpuStats>> gpu_stats(HardwareSnapshot snapshot);
+    // Live figures: of the host's tools, else of the same tools run by `inside` (in the engine's
+    // container; may be empty), else of the kernel. The snapshot names unified-memory parts.
+    Task<GpuReport> look_at_gpus(HardwareSnapshot snapshot, CommandRunner inside);
 
 private:
     struct NvidiaPart;
     struct DockerPart;
+    struct AmdPart;
     Task<NvidiaPart> ask_nvidia();
+    Task<AmdPart> ask_amd();
+    Task<NvidiaReading> host_figures(GpuReport& report);
+    Task<void> figures_inside(GpuReport& report, const CommandRunner& inside);
+    Task<void> amd_figures(GpuReport& report, const CommandRunner& inside);
     Task<DockerPart> ask_docker();
     Deadline deadline() const;
 

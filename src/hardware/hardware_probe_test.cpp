@@ -100,6 +100,7 @@ TEST_F(ProbeTest, DescribesAPlainMachineWithoutAnyTool) {
     const Detection found = run(tool.detect());
     EXPECT_TRUE(found.snapshot.gpus.empty());
     EXPECT_EQ(found.snapshot.docker_gpu_runtime, DockerGpuRuntime::none);
+    EXPECT_EQ(found.reports[2].source, "rocm-smi");
     EXPECT_EQ(found.snapshot.cpu.model, "Example CPU");
     EXPECT_EQ(found.snapshot.ram, gib(32));
     EXPECT_EQ(found.snapshot.ram_available, gib(16));
@@ -190,15 +191,107 @@ TEST_F(ProbeTest, WaitsForHungToolsOnceAndNotOneAfterTheOther) {
     }
 }
 
+TEST_F(ProbeTest, TakesAmdCardsFromTheNewerToolAndFromTheKernel) {
+    put("sys/class/drm/card0/device/vendor", "0x1002\n");
+    put("sys/class/drm/card0/device/mem_info_vram_total", "8589934592\n");
+    auto tool = probe();
+    Detection found = run(tool.detect());
+    EXPECT_TRUE(found.snapshot.gpus.empty()) << "without /dev/kfd nothing can compute on it";
+    EXPECT_TRUE(found.reports[2].sentence.contains("/dev/kfd")) << found.reports[2].sentence;
+    put("dev/kfd", "");
+    found = run(tool.detect());
+    ASSERT_EQ(found.snapshot.gpus.size(), 1U);
+    EXPECT_EQ(found.reports[2].source, "sysfs");
+    answers_["amd-smi static"] = load_case("amdsmi_static_wrapped.txt");
+    found = run(tool.detect());
+    EXPECT_EQ(found.snapshot.gpus.size(), 2U);
+    EXPECT_EQ(found.snapshot.source, "procfs,amd-smi");
+}
+
 TEST_F(ProbeTest, ReadsLiveFigures) {
     answers_["nvidia-smi --query-gpu"] = load_case("stats_geforce.txt");
     answers_["nvidia-smi --query-compute-apps"] = load_case("stats_processes.txt");
     auto tool = probe();
-    const auto stats = run(tool.gpu_stats({}));
-    ASSERT_EQ(stats.size(), 1U);
-    EXPECT_EQ(stats[0].processes.size(), 2U);
+    const auto report = run(tool.look_at_gpus({}, {}));
+    ASSERT_EQ(report.gpus.size(), 1U);
+    EXPECT_EQ(report.source, "host");
+    EXPECT_EQ(report.gpus[0].processes.size(), 2U);
     answers_.clear();
-    EXPECT_TRUE(run(tool.gpu_stats({})).empty());
+    const auto nobody = run(tool.look_at_gpus({}, {}));
+    EXPECT_TRUE(nobody.gpus.empty());
+    EXPECT_EQ(nobody.source, "");
+    EXPECT_EQ(nobody.host.verdict, NvidiaVerdict::no_tool);
+}
+
+TEST_F(ProbeTest, AsksTheContainerWhereTheHostHasNoTool) {
+    const CommandRunner inside = [](std::vector<std::string> argv, Deadline /*deadline*/
+                                 ) -> Task<Result<CommandOutput>> {
+        const bool figures = argv.at(1).starts_with("--query-gpu");
+        co_return load_case(figures ? "stats_geforce.txt" : "stats_processes.txt");
+    };
+    auto tool = probe();
+    const auto report = run(tool.look_at_gpus({}, inside));
+    ASSERT_EQ(report.gpus.size(), 1U);
+    EXPECT_EQ(report.source, "container");
+    EXPECT_EQ(report.gpus[0].vram_used, mib(596));
+    EXPECT_EQ(report.gpus[0].processes.size(), 2U);
+}
+
+TEST_F(ProbeTest, SeesThatAContainerLostWhatTheHostHas) {
+    answers_["nvidia-smi --query-gpu"] = load_case("stats_geforce.txt");
+    const CommandRunner inside = [](std::vector<std::string> /*argv*/, Deadline /*deadline*/
+                                 ) -> Task<Result<CommandOutput>> {
+        co_return load_case("nvidia_nvml_unknown_error.txt");
+    };
+    const HardwareSnapshot known{.gpus = {{.vendor = GpuVendor::nvidia, .name = "NVIDIA Example"}}};
+    auto tool = probe();
+    const auto report = run(tool.look_at_gpus(known, inside));
+    EXPECT_EQ(report.source, "host");
+    const EngineUse use{.planned_gpu = true, .container = true, .title = "vLLM"};
+    EXPECT_EQ(judge_gpus(known, report, use).trouble, GpuTrouble::taken);
+}
+
+TEST_F(ProbeTest, NoticesALostCardBesideTheOneThatAnswers) {
+    answers_["nvidia-smi --query-gpu"] = load_case("nvidia_one_of_two_lost.txt");
+    auto tool = probe();
+    const auto report = run(tool.look_at_gpus({}, {}));
+    EXPECT_TRUE(report.host.lost);
+}
+
+TEST_F(ProbeTest, ReadsAmdFiguresFromToolsKernelAndContainer) {
+    const HardwareSnapshot known{.gpus = {{.vendor = GpuVendor::amd, .name = "AMD GPU"}}};
+    const CommandRunner inside = [](std::vector<std::string> argv, Deadline /*deadline*/
+                                 ) -> Task<Result<CommandOutput>> {
+        if (argv.front() != "rocm-smi") {
+            co_return fail(ErrorCode::not_found, "no such program");
+        }
+        co_return load_case("rocm_mi300_no_edge.txt");
+    };
+    auto tool = probe();
+    EXPECT_EQ(run(tool.look_at_gpus(known, inside)).source, "container");
+    put("sys/class/drm/card0/device/vendor", "0x1002\n");
+    put("sys/class/drm/card0/device/gpu_busy_percent", "9\n");
+    auto report = run(tool.look_at_gpus(known, inside));
+    EXPECT_EQ(report.source, "sysfs");
+    EXPECT_EQ(report.gpus.at(0).utilization_pct, 9.0);
+    answers_["amd-smi metric"] = load_case("amdsmi_metric_array.txt");
+    answers_["amd-smi static"] = load_case("amdsmi_static_array.txt");
+    report = run(tool.look_at_gpus(known, {}));
+    EXPECT_EQ(report.source, "host");
+    EXPECT_EQ(report.gpus.at(0).power_limit_w, 339.0);
+    answers_["rocm-smi --showid --showproductname --showuniqueid --showuse"] =
+        load_case("rocm_mi100_602.txt");
+    EXPECT_EQ(run(tool.look_at_gpus(known, {})).gpus.size(), 4U);
+}
+
+TEST_F(ProbeTest, GivesUpOnHungToolsWhenItLooks) {
+    answers_["nvidia-smi"] = {.exit_code = kHangs};
+    answers_["rocm-smi"] = {.exit_code = kHangs};
+    const TimePoint before = clock_.now();
+    auto tool = probe();
+    const auto report = run(tool.look_at_gpus({}, {}));
+    EXPECT_EQ(report.host.verdict, NvidiaVerdict::timed_out);
+    EXPECT_LE(clock_.now() - before, std::chrono::seconds{10});
 }
 
 }  // namespace

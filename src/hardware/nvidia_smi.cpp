@@ -9,6 +9,8 @@
 
 #include <fmt/format.h>
 
+#include "hardware/tool_text.hpp"
+
 namespace nova::hardware {
 namespace {
 
@@ -18,24 +20,8 @@ constexpr std::string_view kBasicFields = "index,uuid,name,driver_version,memory
 constexpr std::size_t kNameField = 2;
 constexpr double kMostMib = 1e9;  // a petabyte: anything above is damage
 
-std::string_view trimmed(std::string_view text) {
-    constexpr std::string_view kBlank = " \t\r\n";
-    const auto first = text.find_first_not_of(kBlank);
-    return first == std::string_view::npos
-               ? std::string_view{}
-               : text.substr(first, text.find_last_not_of(kBlank) - first + 1);
-}
-
-std::string lowered(std::string_view text) {
-    std::string low{text};
-    std::ranges::transform(low, low.begin(), [](char c) {
-        return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    });
-    return low;
-}
-
 bool is_missing(std::string_view field) {
-    constexpr std::array<std::string_view, 8> kMissing{
+    constexpr std::array<std::string_view, 9> kMissing{
         "",
         "n/a",
         "not supported",
@@ -44,6 +30,7 @@ bool is_missing(std::string_view field) {
         "gpu requires reset",
         "gpu is lost",
         "none",
+        "err!",
     };
     field = trimmed(field);
     if (field.starts_with('[') && field.ends_with(']') && field.size() >= 2) {
@@ -71,7 +58,10 @@ struct Failure {
     std::string_view sentence;
 };
 
-constexpr std::array<Failure, 7> kFailures{{
+constexpr std::string_view kLost =
+    "A GPU no longer answers its driver (lost): check its power and seating, then reboot.";
+
+constexpr std::array<Failure, 9> kFailures{{
     {"is not a valid field", NvidiaVerdict::unknown_field,
      "nvidia-smi is too old for some of the questions."},
     {"driver/library version mismatch", NvidiaVerdict::version_mismatch,
@@ -84,8 +74,10 @@ constexpr std::array<Failure, 7> kFailures{{
      "nvidia-smi is installed but the NVIDIA driver is not loaded: install the driver or reboot."},
     {"failed to initialize nvml: driver not loaded", NvidiaVerdict::driver_away,
      "nvidia-smi is installed but the NVIDIA driver is not loaded: install the driver or reboot."},
-    {"has fallen off the bus", NvidiaVerdict::failed,
-     "A GPU fell off the PCI bus: check its power and seating, then reboot."},
+    {"has fallen off the bus", NvidiaVerdict::lost, kLost},
+    {"gpu is lost", NvidiaVerdict::lost, kLost},
+    // The driver lists the device but cannot open it; "Unknown Error" follows as often as "lost".
+    {"unable to determine the device handle", NvidiaVerdict::lost, kLost},
 }};
 
 // Exit codes of the tool's manual that say enough without a text.
@@ -113,7 +105,7 @@ NvidiaReading reading_of_exit(const CommandOutput& output) {
             "nvidia-smi does not find a fitting NVML library: reinstall the NVIDIA driver."
         };
     case 15:
-        return {NvidiaVerdict::failed, {}, std::string{kFailures[6].sentence}};
+        return {NvidiaVerdict::lost, {}, std::string{kLost}};
     case 18:
         return {NvidiaVerdict::version_mismatch, {}, std::string{kFailures[1].sentence}};
     }
@@ -148,17 +140,6 @@ std::optional<GpuDevice> parse_row(std::string_view line, NvidiaFields fields) {
     return gpu;
 }
 
-template <class Each>
-void each_line(std::string_view text, Each each) {
-    while (!text.empty()) {
-        const auto end = text.find('\n');
-        if (const auto line = trimmed(text.substr(0, end)); !line.empty()) {
-            each(line);
-        }
-        text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
-    }
-}
-
 // The text between two marks, empty when either is missing.
 std::string_view between(std::string_view line, std::string_view from, std::string_view to) {
     const auto begin = line.find(from);
@@ -188,17 +169,20 @@ std::vector<std::string> nvidia_list_argv(const std::string& program) {
 std::vector<std::string>
 split_nvidia_row(std::string_view line, std::size_t count, std::size_t free_text) {
     std::vector<std::string> parts;
+    // The tool puts a blank behind each comma; one without is a decimal comma, or a wrapper's
+    // habit.
+    const std::string_view separator = line.find(", ") != std::string_view::npos ? ", " : ",";
     for (bool more = true; more;) {
-        const auto comma = line.find(',');
+        const auto comma = line.find(separator);
         more = comma != std::string_view::npos;
         parts.emplace_back(line.substr(0, comma));
-        line.remove_prefix(more ? comma + 1 : line.size());
+        line.remove_prefix(more ? comma + separator.size() : line.size());
     }
     if (parts.size() < count || free_text >= count) {
         return {};
     }
     for (std::size_t extra = parts.size() - count; extra > 0; --extra) {
-        parts[free_text] += "," + parts[free_text + 1];
+        parts[free_text] += std::string{separator} + parts[free_text + 1];
         parts.erase(parts.begin() + static_cast<std::ptrdiff_t>(free_text) + 1);
     }
     for (std::string& part : parts) {
@@ -211,11 +195,12 @@ std::optional<double> nvidia_number(std::string_view field) {
     if (is_missing(field)) {
         return std::nullopt;
     }
-    field = trimmed(field);
+    std::string text{trimmed(field)};
+    std::ranges::replace(text, ',', '.');  // a decimal comma: the separators are gone by now
     double value = 0.0;
-    const auto [end, code] = std::from_chars(field.data(), field.data() + field.size(), value);
+    const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
     // Some builds print the unit although nounits was asked.
-    const std::string_view rest{end, static_cast<std::size_t>(field.data() + field.size() - end)};
+    const std::string_view rest{end, static_cast<std::size_t>(text.data() + text.size() - end)};
     if (code != std::errc{} || !std::isfinite(value) || (!rest.empty() && rest.front() != ' ')) {
         return std::nullopt;
     }
@@ -275,14 +260,22 @@ NvidiaReading parse_nvidia_inventory(const Result<CommandOutput>& output, Nvidia
         return reading;
     }
     // A card that fell off the bus makes the tool complain and fail, yet it lists the others.
+    reading.lost = reading.verdict == NvidiaVerdict::lost;
     std::vector<std::string> complaints;
-    each_line(output->out, [&](std::string_view line) {
-        if (auto gpu = parse_row(line, fields)) {
-            reading.gpus.push_back(*std::move(gpu));
-        } else {
-            complaints.emplace_back(line.substr(0, 200));
-        }
-    });
+    const auto complain = [&](std::string_view line) {
+        complaints.emplace_back(line.substr(0, 200));
+    };
+    each_line(
+        output->out,
+        [&](std::string_view line) {
+            if (auto gpu = parse_row(line, fields)) {
+                reading.gpus.push_back(*std::move(gpu));
+            } else {
+                complain(line);
+            }
+        },
+        complain
+    );
     if (!reading.gpus.empty()) {
         reading.verdict = NvidiaVerdict::found;
         if (!complaints.empty() && reading.sentence.empty()) {
@@ -305,7 +298,7 @@ void add_mig_devices(std::vector<GpuDevice>& gpus, const Result<CommandOutput>& 
         return;
     }
     GpuDevice* card = nullptr;
-    each_line(listing->out, [&](std::string_view line) {
+    const auto each = [&](std::string_view line) {
         if (line.starts_with("GPU ")) {
             const auto uuid = between(line, "(UUID: ", ")");
             const auto it = std::ranges::find(gpus, uuid, &GpuDevice::uuid);
@@ -317,7 +310,8 @@ void add_mig_devices(std::vector<GpuDevice>& gpus, const Result<CommandOutput>& 
                 card->mig.push_back({.profile = std::string{profile}, .uuid = std::string{uuid}});
             }
         }
-    });
+    };
+    each_line(listing->out, each, [](std::string_view) {});
 }
 
 }  // namespace nova::hardware

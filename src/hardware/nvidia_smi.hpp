@@ -22,6 +22,7 @@ enum class NvidiaVerdict : std::uint8_t {
     version_mismatch,  // upgraded without a reboot
     nvml_unknown,      // a container that lost its devices after the host's systemd reloaded
     unknown_field,     // an old driver: ask again with fewer fields
+    lost,              // a card fell off the bus or cannot be opened any more
     timed_out,         // a wedged driver
     failed,            // anything else
 };
@@ -30,6 +31,7 @@ struct NvidiaReading {
     NvidiaVerdict verdict = NvidiaVerdict::failed;
     std::vector<GpuDevice> gpus{};
     std::string sentence{};  // what a person should know; with the remedy where there is one
+    bool lost = false;       // a card that was there does not answer, though others may
 };
 
 enum class NvidiaFields : std::uint8_t {

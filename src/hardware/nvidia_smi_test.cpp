@@ -1,6 +1,7 @@
 // nvidia-smi's answers, one file each, and what nova makes of them.
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <string>
 
 #include <gtest/gtest.h>
@@ -19,18 +20,38 @@ NvidiaReading read(std::string_view name, NvidiaFields fields = NvidiaFields::fu
     return parse_nvidia_inventory(load_case(name), fields);
 }
 
-TEST(NvidiaTestdata, EveryFileSaysWhereItComesFrom) {
-    int files = 0;
+// The manifest is each file's first line: seen where, or made from which list of fields. A recorded
+// answer that no test reads would prove nothing.
+TEST(NvidiaTestdata, EveryFileSaysWhereItComesFromAndIsRead) {
+    std::string tests;
+    for (const auto& entry : std::filesystem::directory_iterator{NOVA_TESTDATA "/.."}) {
+        if (entry.path().string().ends_with("_test.cpp")) {
+            std::ifstream file{entry.path()};
+            tests.append(std::istreambuf_iterator<char>{file}, {});
+        }
+    }
+    int nvidia = 0;
+    int amd = 0;
+    int captured = 0;
     for (const auto& entry : std::filesystem::directory_iterator{NOVA_TESTDATA}) {
+        const std::string name = entry.path().filename().string();
         std::ifstream file{entry.path()};
         std::string line;
         std::getline(file, line);
+        const bool seen = line.starts_with("# origin: captured (github.com/");
         EXPECT_TRUE(
-            line.starts_with("# origin: captured ") || line.starts_with("# origin: constructed")
-        ) << entry.path();
-        files += entry.path().filename().string().starts_with("nvidia_") ? 1 : 0;
+            seen || line.starts_with("# origin: constructed from ") ||
+            line.starts_with("# origin: constructed after ") ||
+            line.starts_with("# origin: constructed: ")
+        ) << name;
+        EXPECT_TRUE(tests.contains('"' + name + '"')) << name << " is read by no test";
+        captured += seen ? 1 : 0;
+        nvidia += name.starts_with("nvidia_") || name.starts_with("stats_") ? 1 : 0;
+        amd += name.starts_with("rocm_") || name.starts_with("amdsmi_") ? 1 : 0;
     }
-    EXPECT_GE(files, 15);
+    EXPECT_GE(nvidia, 25);
+    EXPECT_GE(amd, 10);
+    EXPECT_GE(captured, 5);
 }
 
 TEST(NvidiaInventory, ReadsOneCardCompletely) {
@@ -69,7 +90,7 @@ TEST(NvidiaInventory, GivesEveryAnswerItsMeaning) {
         {"nvidia_requires_reset.txt", NvidiaVerdict::found, 1, ""},
         {"nvidia_crlf_wsl2.txt", NvidiaVerdict::found, 1, ""},
         {"nvidia_units_printed.txt", NvidiaVerdict::found, 1, ""},
-        {"nvidia_fell_off_the_bus.txt", NvidiaVerdict::found, 1, "bus"},
+        {"nvidia_fell_off_the_bus.txt", NvidiaVerdict::found, 1, "lost"},
         {"nvidia_wsl2_stub.txt", NvidiaVerdict::driver_away, 0, "not loaded"},
         {"nvidia_exit_9_silent.txt", NvidiaVerdict::driver_away, 0, "not loaded"},
         {"nvidia_no_devices.txt", NvidiaVerdict::no_devices, 0, "no GPU"},
@@ -79,6 +100,16 @@ TEST(NvidiaInventory, GivesEveryAnswerItsMeaning) {
         {"nvidia_unknown_field.txt", NvidiaVerdict::unknown_field, 0, "too old"},
         {"nvidia_no_library.txt", NvidiaVerdict::failed, 0, "library"},
         {"nvidia_no_permission.txt", NvidiaVerdict::failed, 0, "permissions"},
+        {"nvidia_gpu_is_lost.txt", NvidiaVerdict::lost, 0, "lost"},
+        {"nvidia_one_of_two_lost.txt", NvidiaVerdict::found, 1, "lost"},
+        {"nvidia_err_tokens.txt", NvidiaVerdict::found, 1, ""},
+        {"nvidia_cut_in_a_number.txt", NvidiaVerdict::found, 1, "also said"},
+        {"nvidia_h100_mig_captured.txt", NvidiaVerdict::found, 1, ""},
+        {"nvidia_eight_h100.txt", NvidiaVerdict::found, 8, ""},
+        {"nvidia_header_repeated.txt", NvidiaVerdict::found, 1, "also said"},
+        {"nvidia_not_available.txt", NvidiaVerdict::failed, 0, "exit 3"},
+        {"nvidia_nvml_not_found.txt", NvidiaVerdict::failed, 0, "exit 255"},
+        {"nvidia_table_k80.txt", NvidiaVerdict::failed, 0, "said"},
         {"nvidia_half_a_row.txt", NvidiaVerdict::failed, 0, "said"},
     };
     for (const Outcome& outcome : outcomes) {
@@ -137,6 +168,16 @@ TEST(NvidiaInventory, ReadsTheBasicFieldsOfOldDrivers) {
     EXPECT_EQ(reading.gpus[1].index, 1U);
     EXPECT_EQ(reading.gpus[1].vram, mib(11441));
     EXPECT_EQ(reading.gpus[1].compute_capability, "");
+    EXPECT_EQ(read("nvidia_k80_four_dies.txt", NvidiaFields::basic).gpus.size(), 4U);
+}
+
+TEST(NvidiaInventory, TellsALostCardFromOneThatIsNotThere) {
+    EXPECT_TRUE(read("nvidia_gpu_is_lost.txt").lost);
+    EXPECT_TRUE(read("nvidia_one_of_two_lost.txt").lost);
+    EXPECT_TRUE(read("nvidia_fell_off_the_bus.txt").lost);
+    EXPECT_FALSE(read("nvidia_no_devices.txt").lost);
+    EXPECT_FALSE(read("nvidia_one_geforce.txt").lost);
+    EXPECT_FALSE(read("nvidia_err_tokens.txt").gpus.at(0).vram.has_value());
 }
 
 TEST(NvidiaInventory, PutsSlicesIntoTheirCard) {
@@ -172,9 +213,10 @@ TEST(NvidiaInventory, SaysThatAToolHangs) {
 TEST(NvidiaNumber, TellsMissingFromZero) {
     EXPECT_EQ(nvidia_number(" 0"), 0.0);
     EXPECT_EQ(nvidia_number("26.20"), 26.2);
+    EXPECT_EQ(nvidia_number("26,20"), 26.2);
     for (const char* missing :
          {"[N/A]", "N/A", "[Not Supported]", "not supported", "", "[Insufficient Permissions]",
-          "[Unknown Error]", "[n/a] ", "12x", "nan", "inf", "[", "]"}) {
+          "[Unknown Error]", "[n/a] ", "ERR!", "12x", "nan", "inf", "[", "]"}) {
         EXPECT_FALSE(nvidia_number(missing).has_value()) << missing;
     }
 }

@@ -8,16 +8,11 @@
 
 #include <nlohmann/json.hpp>
 
+#include "hardware/nvidia_smi.hpp"
+#include "hardware/tool_text.hpp"
+
 namespace nova::hardware {
 namespace {
-
-std::string lowered(std::string_view text) {
-    std::string low{text};
-    std::ranges::transform(low, low.begin(), [](char c) {
-        return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    });
-    return low;
-}
 
 template <class Number>
 std::optional<Number> whole(std::string_view text) {
@@ -48,11 +43,43 @@ std::string card_name(const Json& card) {
     return "AMD GPU";
 }
 
+std::optional<unsigned> index_of(std::string_view key, const Json& card) {
+    return key.starts_with("card") && card.is_object() ? whole<unsigned>(key.substr(4))
+                                                       : std::nullopt;
+}
+
+// The first of these keys that has a figure.
+std::optional<double> figure(const Json& card, std::initializer_list<std::string_view> keys) {
+    for (const std::string_view key : keys) {
+        if (const auto number = nvidia_number(value_of(card, key))) {
+            return number;
+        }
+    }
+    return std::nullopt;
+}
+
+std::optional<Bytes> bytes(const Json& card, std::string_view key) {
+    const auto count = whole<std::uint64_t>(value_of(card, key));
+    return count ? std::optional{Bytes{*count}} : std::nullopt;
+}
+
+// Warnings precede the JSON on the same stream. Error: it cannot be read.
+Result<Json> document_in(std::string_view text) {
+    const auto brace = text.find('{');
+    if (brace == std::string_view::npos) {
+        return Json::object();
+    }
+    auto value = parse_json(text.substr(brace), "rocm-smi");
+    if (value && !value->is_object()) {
+        return fail(ErrorCode::corrupt, "rocm-smi answered no object.");
+    }
+    return value;
+}
+
 std::optional<GpuDevice>
 parse_card(const std::string& key, const Json& card, const std::string& driver) {
-    const auto index =
-        key.starts_with("card") ? whole<unsigned>(std::string_view{key}.substr(4)) : std::nullopt;
-    if (!index || !card.is_object()) {
+    const auto index = index_of(key, card);
+    if (!index) {
         return std::nullopt;
     }
     GpuDevice gpu{
@@ -98,12 +125,8 @@ RocmReading parse_rocm_inventory(const Result<CommandOutput>& output) {
         reading.sentence = "No AMD tool (rocm-smi) is installed.";
         return reading;
     }
-    // Warnings precede the JSON on the same stream.
-    const auto brace = output->out.find('{');
-    const auto value = brace == std::string::npos
-                           ? Result<Json>{Json::object()}
-                           : parse_json(std::string_view{output->out}.substr(brace), "rocm-smi");
-    if (!value || !value->is_object()) {
+    const auto value = document_in(output->out);
+    if (!value) {
         reading.sentence = "rocm-smi answered something that cannot be read.";
         return reading;
     }
@@ -123,6 +146,45 @@ RocmReading parse_rocm_inventory(const Result<CommandOutput>& output) {
                                 : "rocm-smi lists no GPU.";
     }
     return reading;
+}
+
+std::vector<std::string> rocm_stats_argv() {
+    return {"rocm-smi",      "--showid", "--showproductname", "--showuniqueid", "--showuse",
+            "--showmeminfo", "vram",     "--showtemp",        "--showpower",    "--showmaxpower",
+            "--json"};
+}
+
+std::vector<GpuStats> parse_rocm_stats(const std::string& text) {
+    std::vector<GpuStats> all;
+    const auto value = document_in(text);
+    if (!value) {
+        return all;
+    }
+    for (const auto& [key, card] : value->items()) {
+        const auto index = index_of(key, card);
+        if (!index) {
+            continue;
+        }
+        all.push_back(GpuStats{
+            .index = *index,
+            .uuid = value_of(card, "unique id"),
+            .name = card_name(card),
+            .utilization_pct = figure(card, {"gpu use (%)"}),
+            .vram_used = bytes(card, "vram total used memory (b)"),
+            .vram_total = bytes(card, "vram total memory (b)"),
+            // Server parts have no edge sensor.
+            .temperature_c = figure(
+                card, {"temperature (sensor edge) (c)", "temperature (sensor junction) (c)"}
+            ),
+            .power_w = figure(
+                card,
+                {"average graphics package power (w)", "current socket graphics package power (w)"}
+            ),
+            .power_limit_w = figure(card, {"max graphics package power (w)"}),
+        });
+    }
+    std::ranges::sort(all, {}, &GpuStats::index);
+    return all;
 }
 
 }  // namespace nova::hardware

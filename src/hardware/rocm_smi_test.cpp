@@ -31,6 +31,44 @@ TEST(RocmInventory, ReadsTheOlderCapitalsAndLeavesUnknownMemoryUnknown) {
     EXPECT_FALSE(reading.gpus[0].vram.has_value());
 }
 
+TEST(RocmInventory, ReadsWhatRealMachinesPrinted) {
+    const auto four = parse_rocm_inventory(load_case("rocm_mi100_602.txt"));
+    ASSERT_EQ(four.gpus.size(), 4U);
+    EXPECT_EQ(four.gpus[3].name, "Arcturus GL-XL [Instinct MI100]");
+    EXPECT_EQ(four.gpus[3].vram, Bytes{34342961152});
+    EXPECT_EQ(four.gpus[3].driver, "6.3.6");
+    const auto radeon = parse_rocm_inventory(load_case("rocm_rx6700xt_612.txt"));
+    ASSERT_EQ(radeon.gpus.size(), 1U);
+    EXPECT_EQ(radeon.gpus[0].compute_capability, "gfx1031");
+    EXPECT_EQ(radeon.gpus[0].uuid, "");
+    const auto vega = parse_rocm_inventory(load_case("rocm_vega10_59.txt"));
+    ASSERT_EQ(vega.gpus.size(), 1U);
+    EXPECT_EQ(vega.gpus[0].name, "AMD GPU") << "a PCI number is no name";
+}
+
+TEST(RocmStats, ReadsWhatRealMachinesPrinted) {
+    const auto four = parse_rocm_stats(load_case("rocm_mi100_602.txt").out);
+    ASSERT_EQ(four.size(), 4U);
+    EXPECT_EQ(four[1].vram_used, Bytes{6750208});
+    EXPECT_EQ(four[1].temperature_c, 55.0);
+    EXPECT_EQ(four[1].power_w, 44.0);
+    EXPECT_EQ(four[1].power_limit_w, 290.0);
+    EXPECT_EQ(four[1].utilization_pct, 0.0);
+}
+
+TEST(RocmStats, TakesOtherSensorsWhereTheUsualOnesAreMissing) {
+    const auto stats = parse_rocm_stats(load_case("rocm_mi300_no_edge.txt").out);
+    ASSERT_EQ(stats.size(), 1U);
+    EXPECT_EQ(stats[0].temperature_c, 41.0);
+    EXPECT_EQ(stats[0].power_w, 135.0);
+    const auto bare = parse_rocm_stats(load_case("rocm_old_capitals.txt").out);
+    ASSERT_EQ(bare.size(), 1U);
+    EXPECT_FALSE(bare[0].vram_total.has_value());
+    EXPECT_FALSE(bare[0].power_w.has_value());
+    EXPECT_TRUE(parse_rocm_stats(load_case("rocm_no_driver.txt").out).empty());
+    EXPECT_TRUE(parse_rocm_stats(load_case("rocm_cut_short.txt").out).empty());
+}
+
 TEST(RocmInventory, SaysWhyThereIsNothing) {
     const auto unloaded = parse_rocm_inventory(load_case("rocm_no_driver.txt"));
     EXPECT_TRUE(unloaded.gpus.empty());

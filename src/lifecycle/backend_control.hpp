@@ -54,6 +54,7 @@ struct BackendStatus {
     WallTime since{};
     std::optional<WallTime> retry_at;
     std::optional<OperationError> error;
+    std::optional<LastFailure> last_failure;
     std::optional<OperationId> operation;  // running now
     std::optional<runtime::InstanceHandle> instance;
     std::optional<engine::BackendSpec> wanted;
@@ -77,6 +78,10 @@ public:
 
     // A request came while the backend was parked (decisions.md 2.23). Control thread; cheap.
     virtual void wake() {}
+
+    // A model was asked for that nobody knows: the list of what runs is asked for anew, and traffic
+    // goes by it when this returns. Control thread; bounded by a few seconds.
+    virtual Task<void> look_for_models() { co_return; }
 };
 
 // Live news for event streams; ids are the store's. Single-threaded (control thread).

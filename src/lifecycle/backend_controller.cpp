@@ -112,9 +112,14 @@ Task<void> BackendController::handle(Item item) {
     }
     const bool dirty = std::exchange(operation_dirty_, false);
     Draft draft{
-        .state = std::move(step.state), .operation = operation_, .changed = unsaved_, .dirty = dirty
+        .state = std::move(step.state),
+        .operation = operation_,
+        .changed = unsaved_,
+        .dirty = dirty,
+        .last_failure = last_failure_
     };
     draft_phase_end(draft, item.event);
+    draft_last_failure(draft, step.effects);
     draft_operations(draft, item, step.effects);
     draft_writes(draft);
     if (options_.policy.bug == PlantedBug::accepted_before_commit && item.waiting) {
@@ -137,21 +142,8 @@ Task<void> BackendController::handle(Item item) {
     }
     state_ = std::move(draft.state);
     operation_ = std::move(draft.operation);
-    store_behind_ = !committed;
-    if (committed) {
-        record_json_ = std::move(draft.record_json);
-        state_json_ = std::move(draft.state_json);
-        unsaved_.clear();
-        for (std::size_t i = 0; i < draft.events.size(); ++i) {
-            if (i < committed->event_ids.size()) {
-                draft.events[i].id = committed->event_ids[i];
-            }
-            ports_.feed.publish(draft.events[i]);
-        }
-    } else {
-        unsaved_ = std::move(draft.changed);  // written with the next step, soon
-        ports_.log.error("backend.store", {{"error", committed.error().message}});
-    }
+    last_failure_ = std::move(draft.last_failure);
+    note_commit(draft, committed);
     if (item.waiting) {
         answer(*item.waiting, draft.opened);
     }
@@ -312,6 +304,7 @@ BackendStatus BackendController::status() const {
     if (state_.error) {
         status.error = state_.error->error;
     }
+    status.last_failure = last_failure_;
     if (operation_ && !finished(operation_->state)) {
         status.operation = operation_->id;
         for (const OperationPhase& phase : operation_->phases) {

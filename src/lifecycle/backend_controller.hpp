@@ -1,5 +1,4 @@
-// The shell around transition(): a single writer that feeds it events and performs what it asks
-// for.
+// The shell around transition(): one writer that feeds it events and performs what it asks for.
 #pragma once
 
 #include <deque>
@@ -13,6 +12,7 @@
 
 #include "core/task_group.hpp"
 #include "lifecycle/backend_control.hpp"
+#include "lifecycle/backend_draft.hpp"
 #include "lifecycle/backend_record.hpp"
 #include "lifecycle/controller_ports.hpp"
 #include "lifecycle/failure_reading.hpp"
@@ -40,6 +40,9 @@ public:
     BackendStatus status() const override;
     Task<Result<std::string>> log_tail(std::size_t lines) override;
     void wake() override;
+    // Replaces what answers but lost its GPU; nothing happens when it no longer serves.
+    void condemn(Generation generation, OperationError why);
+    Task<void> look_for_models() override;
 
     const BackendState& state() const { return state_; }
 
@@ -73,28 +76,21 @@ private:
     Task<Result<Accepted>> ask(Item item);
     Result<SpecHash> host_of(const engine::BackendSpec& spec) const;
     const engine::BackendSpec* spec_of(const SpecHash& hash) const;
+    std::string title_of(const Target& target) const;
     void forget_unused_specs();
 
     // ---- backend_journal.cpp: operations, records, events
-    struct Draft {
-        BackendState state;
-        std::optional<Operation> operation;
-        std::vector<Operation> changed;  // operations to write, in order
-        bool dirty = false;              // the operation changed and is not among them yet
-        bool opened = false;             // it is a new one
-        std::vector<FeedEvent> events{};
-        std::vector<store::Write> writes{};
-        std::string record_json{};
-        std::string state_json{};
-    };
+    using Draft = StepDraft;
 
     void draft_operations(Draft& draft, const Item& item, const std::vector<Effect>& effects);
     void open_operation(Draft& draft, const Item& item, const OpenOperation& effect);
+    void draft_last_failure(Draft& draft, const std::vector<Effect>& effects) const;
     void draft_phase_end(Draft& draft, const Event& event);
     void draft_phase_begins(Draft& draft, const std::vector<Effect>& effects);
     static void keep(Draft& draft);
     void draft_writes(Draft& draft);
     Task<Result<store::Committed>> commit(const Draft& draft);
+    void note_commit(Draft& draft, const Result<store::Committed>& done);
     Operation* touch(Draft& draft);
     Json state_json(const BackendState& state) const;
     BackendRecord record_of(const Draft& draft) const;
@@ -113,6 +109,10 @@ private:
     void begin_unload(const Unload& effect);
     Task<void> wait_for_memory(Generation generation, std::optional<Bytes> before_stop);
     Task<std::optional<Bytes>> gpu_free();
+    void forget_note(Generation gone);
+    std::vector<runtime::RuntimeKind> kinds_to_ask() const;
+    Task<Result<std::vector<runtime::OwnedInstance>>>
+    list_of(runtime::RuntimeKind kind, Generation about);
     Task<Result<void>> stop_unheld(Generation generation, runtime::RuntimeDriver::Force force);
 
     // ---- backend_effects.cpp: what the machine asks for
@@ -161,6 +161,7 @@ private:
     std::vector<InstanceNote> notes_;
     std::vector<std::string> models_;
     std::optional<Operation> operation_;
+    std::optional<LastFailure> last_failure_;
     bool operation_dirty_ = false;    // its progress is not written yet
     bool store_behind_ = false;       // the last commit failed
     std::vector<Operation> unsaved_;  // their commit failed
@@ -178,6 +179,7 @@ private:
     std::optional<runtime::InstanceHandle> last_handle_;
     std::optional<UpstreamView> open_view_;
     bool pushing_view_ = false;
+    bool view_behind_ = false;  // its publication is tried again
     asio::steady_timer view_pushed_;
     Footprint footprint_;  // of the last look at a ready instance
     TimePoint next_canary_at_{};

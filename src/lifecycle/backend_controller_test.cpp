@@ -134,6 +134,24 @@ TEST_F(BackendControllerTest, BringsAnExitedEngineBackAtOnce) {
     EXPECT_EQ(nova_->controller.status().attempts, 0U);
 }
 
+TEST_F(BackendControllerTest, ReplacesAnEngineThatLostItsGpuOnce) {
+    boot();
+    ready("a");
+    const Generation first = nova_->controller.status().instance->identity.generation;
+    const OperationError why{
+        .code = "gpu_taken", .detail = "The GPU was taken.", .remedy = "Wait.", .log_excerpt = {}
+    };
+    nova_->controller.condemn(first, why);
+    nova_->run_for(std::chrono::seconds{3});
+    EXPECT_EQ(phase(), Phase::ready);
+    EXPECT_EQ(machine_.running(), 1U);
+    const Generation second = nova_->controller.status().instance->identity.generation;
+    EXPECT_NE(second, first);
+    nova_->controller.condemn(first, why);  // the old one's number means nobody
+    nova_->run_for(std::chrono::seconds{3});
+    EXPECT_EQ(nova_->controller.status().instance->identity.generation, second);
+}
+
 TEST_F(BackendControllerTest, BacksOffWhenAnEngineNeverBecomesReady) {
     Nova& nova = boot();
     machine_.deaf = true;
@@ -267,6 +285,39 @@ TEST_F(BackendControllerTest, BringsTheOldOneBackWhenTheNewOneDies) {
     ASSERT_TRUE(operation.error);
     EXPECT_EQ(operation.error->code, "model_broken");
     EXPECT_NE(operation.error->log_excerpt.find("file bounds"), std::string::npos);
+}
+
+TEST_F(BackendControllerTest, TellsTheCauseOfARollBackUntilALaterWishHasSucceeded) {
+    boot();
+    ready("a");
+    EXPECT_FALSE(nova_->controller.status().last_failure);
+    machine_.broken_models = {"b"};
+    nova_->want("b");
+    nova_->run_for(std::chrono::seconds{5});
+    boot();
+    nova_->run_for(std::chrono::seconds{5});
+    ASSERT_EQ(phase(), Phase::ready);
+    EXPECT_FALSE(nova_->controller.status().error);
+    const auto failure = nova_->controller.status().last_failure;
+    ASSERT_TRUE(failure);
+    EXPECT_TRUE(failure->rolled_back);
+    EXPECT_EQ(failure->target, "one b");
+    EXPECT_EQ(failure->error.code, "model_broken");
+    ready("c");
+    EXPECT_FALSE(nova_->controller.status().last_failure);
+}
+
+TEST_F(BackendControllerTest, TellsWhyAnEngineWasReplacedAfterItWas) {
+    boot();
+    ready("a");
+    machine_.instances.front().running = false;
+    nova_->run_for(std::chrono::seconds{5});
+    ASSERT_EQ(phase(), Phase::ready);
+    EXPECT_FALSE(nova_->controller.status().error);
+    const auto failure = nova_->controller.status().last_failure;
+    ASSERT_TRUE(failure);
+    EXPECT_FALSE(failure->rolled_back);
+    EXPECT_NE(failure->error.detail.find("exited"), std::string::npos) << failure->error.detail;
 }
 
 TEST_F(BackendControllerTest, GivesUpOnATerminalCauseAndTriesAgainWhenAsked) {

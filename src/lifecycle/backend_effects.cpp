@@ -31,6 +31,19 @@ Failure out_of_time(std::string_view what) {
     );
 }
 
+// A process is found by its marker, whatever was written down. A container behind a daemon that is
+// away is not: its start has to be on record first.
+Failure not_on_record() {
+    return failure_from(
+        {.code = ErrorCode::unavailable,
+         .message = "The start could not be written down, and a container without a note of it "
+                    "could be overlooked later.",
+         .word = {},
+         .remedy = "It is tried again by itself; look at the disk of the data directory.",
+         .retry_after = {}}
+    );
+}
+
 }  // namespace
 
 Deadline BackendController::within(std::chrono::nanoseconds time) const {
@@ -46,7 +59,10 @@ void BackendController::run_work(
 void BackendController::perform(const Effect& effect) {
     const Deadline never = Deadline::never();
     if (std::holds_alternative<ListOwned>(effect)) {
-        run_work("list", list_owned(), ListFailed{}, within(kListLimit));
+        run_work(
+            "list", list_owned(), ListFailed{out_of_time("Asking what of ours runs")},
+            within(kListLimit)
+        );
     } else if (const auto* sweeping = std::get_if<SweepStrays>(&effect)) {
         run_work("sweep", sweep(sweeping->keep), SweepFailed{}, within(kSweepLimit));
     } else if (const auto* preparing = std::get_if<Prepare>(&effect)) {
@@ -111,23 +127,19 @@ void BackendController::perform(const Effect& effect) {
 
 Task<Event> BackendController::list_owned() {
     owned_.clear();
-    for (const runtime::RuntimeKind kind : ports_.kinds) {
-        runtime::RuntimeDriver* driver = ports_.drivers(kind);
-        if (driver == nullptr) {
-            continue;
-        }
-        auto listed = co_await driver->list_owned(options_.install, options_.slot);
+    for (const runtime::RuntimeKind kind : kinds_to_ask()) {
+        auto listed = co_await list_of(kind, {});
         if (!listed) {
-            // A container runtime that is not there runs nothing of ours.
-            const auto print = co_await driver->fingerprint();
-            if (print && !print->usable) {
-                continue;
-            }
             ports_.log.warn("backend.list", {{"error", listed.error().message}});
-            co_return ListFailed{};
+            co_return ListFailed{failure_from(listed.error())};
         }
         std::ranges::move(*listed, std::back_inserter(owned_));
     }
+    std::erase_if(notes_, [this](const InstanceNote& note) {
+        return std::ranges::none_of(owned_, [&note](const runtime::OwnedInstance& owned) {
+            return owned.handle.identity.generation == note.generation;
+        });
+    });
     Listed result;
     for (const runtime::OwnedInstance& owned : owned_) {
         result.found.push_back(
@@ -151,6 +163,7 @@ Task<Event> BackendController::sweep(std::optional<std::size_t> keep) {
             ports_.log.warn("backend.sweep", {{"error", stopped.error().message}});
             co_return SweepFailed{};
         }
+        forget_note(handle.identity.generation);
     }
     co_return Swept{};
 }
@@ -224,6 +237,11 @@ Task<Event> BackendController::prepare(Target target) {
             )
         };
     }
+    if (ports_.preflight) {
+        if (const auto possible = co_await ports_.preflight(spec, plan->instance); !possible) {
+            co_return PrepareFailed{target.spec, failure_from(possible.error())};
+        }
+    }
     const auto prepared =
         co_await driver->prepare(plan->instance, [this](const runtime::Progress& progress) {
             report_progress(progress.step == "image" ? "image" : "weights", progress);
@@ -256,7 +274,8 @@ void BackendController::plan_start(const Start& effect) {
             notes_.push_back(
                 {.generation = effect.generation,
                  .host = effect.target.host,
-                 .api_key = Secret{plan.api_key}}
+                 .api_key = Secret{plan.api_key},
+                 .runtime = plan.instance.runtime}
             );
         }
     }
@@ -269,6 +288,9 @@ Task<Event> BackendController::start(Generation generation) {
     }
     const runtime::InstanceSpec instance = (*one.plan)->instance;
     runtime::RuntimeDriver* driver = ports_.drivers(instance.runtime);
+    if (store_behind_ && instance.runtime == runtime::RuntimeKind::docker) {
+        co_return StartFailed{generation, not_on_record()};
+    }
     one.gpu_free_before = co_await gpu_free();
     auto started = co_await driver->start(instance);
     if (!started) {
@@ -495,11 +517,6 @@ Task<Result<void>> BackendController::push_view() {
     co_return Result<void>{};
 }
 
-Task<void> BackendController::refresh_view() {
-    const auto pushed = co_await push_view();
-    ignore(pushed, "what opens and closes traffic is published by the machine, which tries again");
-}
-
 Task<Event> BackendController::publish(std::optional<UpstreamView> open) {
     open_view_ = std::move(open);
     const auto pushed = co_await push_view();
@@ -548,6 +565,7 @@ Task<Event> BackendController::stop(Stop effect) {
         co_return StopFailed{effect.generation};
     }
     held_.forget(effect.generation);
+    forget_note(effect.generation);
     co_return result;
 }
 

@@ -35,7 +35,10 @@ struct Listed {
     std::vector<FoundInstance> found;
 };
 
-struct ListFailed {};
+// Nothing is known then: whatever cannot be asked may run.
+struct ListFailed {
+    std::optional<Failure> failure{};
+};
 
 struct Swept {};
 
@@ -107,6 +110,12 @@ struct Exited {
     Failure failure;
 };
 
+// It runs and answers, but what it was given is gone (a GPU), and a new one would have it again.
+struct Condemned {
+    Generation generation;
+    Failure failure;
+};
+
 // reading: what its log says about why it had to go; empty when it says nothing.
 struct Stopped {
     Generation generation;
@@ -131,6 +140,7 @@ struct Woken {};
 using Event = std::variant<
     Booted, Wished, CancelWished, Leaving, Listed, ListFailed, Swept, SweepFailed, Prepared,
     PrepareFailed, Admitted, Started, StartFailed, Probed, Progressed, Loaded, LoadFailed,
-    Published, PublishFailed, Drained, CutDone, Exited, Stopped, StopFailed, Tick, UseSeen, Woken>;
+    Published, PublishFailed, Drained, CutDone, Exited, Condemned, Stopped, StopFailed, Tick,
+    UseSeen, Woken>;
 
 }  // namespace nova::lifecycle

@@ -164,6 +164,7 @@ Task<void> BackendController::load_record() {
         specs_ = std::move(record->specs);
         notes_ = std::move(record->instances);
         models_ = std::move(record->models);
+        last_failure_ = std::move(record->last_failure);
         co_return;
     }
 }
@@ -204,6 +205,46 @@ void BackendController::draft_phase_begins(Draft& draft, const std::vector<Effec
     }
 }
 
+// "llamacpp /m.gguf"; empty when the wish behind it is not known any more.
+std::string BackendController::title_of(const Target& target) const {
+    const auto* spec = spec_of(target.spec);
+    if (spec == nullptr) {
+        return {};
+    }
+    return spec->model.value.empty() ? spec->engine.value
+                                     : fmt::format("{} {}", spec->engine.value, spec->model.value);
+}
+
+// A failure is remembered until a later wish of somebody has succeeded; that a request could wake
+// what was parked is no such wish.
+void BackendController::draft_last_failure(Draft& draft, const std::vector<Effect>& effects) const {
+    const WallTime now = ports_.clock.wall_now();
+    if (draft.state.error && !state_.error && draft.state.listed && draft.state.desired) {
+        draft.last_failure = LastFailure{
+            .at = now,
+            .target = title_of(*draft.state.desired),
+            .rolled_back = false,
+            .error = draft.state.error->error
+        };
+    }
+    for (const Effect& effect : effects) {
+        const auto* done = std::get_if<FinishOperation>(&effect);
+        if (done == nullptr || !draft.operation) {
+            continue;
+        }
+        if (done->failure) {
+            draft.last_failure = LastFailure{
+                .at = now,
+                .target = draft.operation->target,
+                .rolled_back = done->outcome == OperationState::rolled_back,
+                .error = done->failure->error
+            };
+        } else if (done->outcome == OperationState::succeeded && draft.operation->actor != "wake") {
+            draft.last_failure.reset();
+        }
+    }
+}
+
 void BackendController::open_operation(
     Draft& draft, const Item& item, const OpenOperation& effect
 ) {
@@ -216,13 +257,7 @@ void BackendController::open_operation(
     operation.created_at = ports_.clock.wall_now();
     operation.generation = effect.generation;
     operation.cancellable = true;
-    if (draft.state.desired) {
-        if (const auto* spec = spec_of(draft.state.desired->spec)) {
-            operation.target = spec->model.value.empty()
-                                   ? spec->engine.value
-                                   : fmt::format("{} {}", spec->engine.value, spec->model.value);
-        }
-    }
+    operation.target = draft.state.desired ? title_of(*draft.state.desired) : "";
     operation.cancel_effect =
         draft.state.before ? "What ran before is wanted again." : "Nothing is wanted any more.";
     operation.cancel_effect += " What was downloaded is kept, and gone on with the next time.";
@@ -280,6 +315,7 @@ BackendRecord BackendController::record_of(const Draft& draft) const {
     record.specs = specs_;
     record.instances = notes_;
     record.models = models_;
+    record.last_failure = draft.last_failure;
     if (draft.operation && draft.state.wish &&
         draft.operation->generation == draft.state.wish->generation) {
         record.operation = draft.operation->id;
@@ -369,6 +405,24 @@ Task<Result<store::Committed>> BackendController::commit(const Draft& draft) {
         }
     }
     co_return committed;
+}
+
+void BackendController::note_commit(Draft& draft, const Result<store::Committed>& done) {
+    store_behind_ = !done;
+    if (!done) {
+        unsaved_ = std::move(draft.changed);  // written with the next step, soon
+        ports_.log.error("backend.store", {{"error", done.error().message}});
+        return;
+    }
+    record_json_ = std::move(draft.record_json);
+    state_json_ = std::move(draft.state_json);
+    unsaved_.clear();
+    for (std::size_t i = 0; i < draft.events.size(); ++i) {
+        if (i < done->event_ids.size()) {
+            draft.events[i].id = done->event_ids[i];
+        }
+        ports_.feed.publish(draft.events[i]);
+    }
 }
 
 // Called from the weights or a load: kept in memory at once, written at most once a second.

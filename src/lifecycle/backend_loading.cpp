@@ -21,4 +21,18 @@ void BackendController::note_loading(double progress) {
     }
 }
 
+// What opens and closes traffic is published by the machine, which tries again; here it is what the
+// gateway says meanwhile, and whether it wakes what is parked. One that tries is enough: each of
+// them publishes what is true then.
+Task<void> BackendController::refresh_view() {
+    if (co_await push_view() || view_behind_) {
+        co_return;
+    }
+    view_behind_ = true;
+    do {
+        co_await ports_.clock.sleep_for(kReportInterval);
+    } while (!co_await push_view());
+    view_behind_ = false;
+}
+
 }  // namespace nova::lifecycle

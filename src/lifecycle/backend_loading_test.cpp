@@ -56,5 +56,18 @@ TEST_F(BackendLoading, WhatIsWantedIsKnownWhileTheOldSideStillServes) {
     EXPECT_FALSE(told().loading);
 }
 
+TEST_F(BackendLoading, AGatewayThatWasAwayIsToldWhenItIsBack) {
+    nova_.weights.takes = std::chrono::seconds{30};
+    nova_.traffic.away = true;
+    nova_.want("first");
+    nova_.run_for(std::chrono::seconds{3});
+    nova_.weights.takes = {};
+    nova_.traffic.away = false;
+    EXPECT_FALSE(told().loading);
+    nova_.run_for(std::chrono::seconds{2});
+    ASSERT_TRUE(told().loading);
+    EXPECT_EQ(told().loading->phase, "pulling");
+}
+
 }  // namespace
 }  // namespace nova::lifecycle

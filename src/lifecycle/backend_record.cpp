@@ -70,6 +70,8 @@ void read_instances(const Json* list, BackendRecord& record) {
         note.generation.value = static_cast<std::uint64_t>(in.required_integer("generation"));
         note.host.value = in.text("host").value_or("");
         note.api_key = Secret{in.text("api_key").value_or("")};
+        note.runtime = runtime::runtime_kind_from(in.text("runtime").value_or(""))
+                           .value_or(runtime::RuntimeKind::process);
         if (!in.error()) {
             record.instances.push_back(std::move(note));
         }
@@ -105,12 +107,16 @@ Json to_json(const BackendRecord& record) {
             out["wish"]["operation"] = record.operation->value;
         }
     }
+    if (record.last_failure) {
+        out["last_failure"] = to_json(*record.last_failure);
+    }
     Json instances = Json::array();
     for (const InstanceNote& note : record.instances) {
         instances.push_back(
             {{"generation", note.generation.value},
              {"host", note.host.value},
-             {"api_key", note.api_key.reveal()}}
+             {"api_key", note.api_key.reveal()},
+             {"runtime", runtime::word(note.runtime)}}
         );
     }
     out["instances"] = std::move(instances);
@@ -148,6 +154,9 @@ Result<BackendRecord> backend_record_from(const Json& value) {
         if (auto operation = reader.text("operation")) {
             record.operation = OperationId{std::move(*operation)};
         }
+    }
+    if (const Json* failure = in.object("last_failure")) {
+        record.last_failure = last_failure_from(*failure);
     }
     read_instances(in.array("instances"), record);
     if (const Json* models = in.array("models")) {

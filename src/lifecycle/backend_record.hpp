@@ -11,16 +11,19 @@
 #include "core/secret.hpp"
 #include "engine/backend_spec.hpp"
 #include "lifecycle/backend_state.hpp"
+#include "lifecycle/operation.hpp"
 #include "runtime/instance_spec.hpp"
 
 namespace nova::lifecycle {
 
-// An instance whose start was intended. Where it is the driver knows; what nobody else knows is the
-// key it was started with.
+// An instance whose start was intended and that is not proven gone. Where it is the driver knows;
+// what nobody else knows is the key it was started with, and whom to ask when that driver's runtime
+// is away.
 struct InstanceNote {
     Generation generation;
     SpecHash host;
     Secret api_key;
+    runtime::RuntimeKind runtime = runtime::RuntimeKind::process;
 };
 
 // The durable part of BackendState with the specs behind its hashes.
@@ -30,6 +33,7 @@ struct BackendRecord {
     std::vector<InstanceNote> instances;  // newest last
     std::optional<OperationId> operation;
     std::vector<std::string> models;  // the last list served: known names while not ready
+    std::optional<LastFailure> last_failure;
 };
 
 inline constexpr int kRecordVersion = 1;

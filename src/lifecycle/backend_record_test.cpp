@@ -21,8 +21,14 @@ BackendRecord example() {
     record.state.wish = OpenWish{{7}, WishKind::switch_over};
     record.specs.emplace(target.spec, spec);
     record.operation = OperationId{"op-1"};
-    record.instances.push_back({{9}, {"host"}, Secret{"key"}});
+    record.instances.push_back({{9}, {"host"}, Secret{"key"}, runtime::RuntimeKind::docker});
     record.models = {"m"};
+    record.last_failure = LastFailure{
+        .at = WallTime{std::chrono::seconds{1'700'000'000}},
+        .target = "llamacpp /bad.gguf",
+        .rolled_back = true,
+        .error = {.code = "runtime_failed", .detail = "It ended.", .remedy = {}, .log_excerpt = {}}
+    };
     return record;
 }
 
@@ -37,7 +43,12 @@ TEST(BackendRecord, ComesBackFromTheStoreAsItWas) {
     EXPECT_EQ(back->state.wish->kind, WishKind::switch_over);
     EXPECT_EQ(back->operation, OperationId{"op-1"});
     EXPECT_EQ(back->instances.at(0).api_key.reveal(), "key");
+    EXPECT_EQ(back->instances.at(0).runtime, runtime::RuntimeKind::docker);
     EXPECT_EQ(back->specs.begin()->second.auth_header_value.reveal(), "header-secret");
+    ASSERT_TRUE(back->last_failure);
+    EXPECT_EQ(back->last_failure->at, example().last_failure->at);
+    EXPECT_TRUE(back->last_failure->rolled_back);
+    EXPECT_EQ(back->last_failure->error.detail, "It ended.");
     EXPECT_EQ(to_json(*back), to_json(example()));
 }
 
@@ -50,6 +61,14 @@ TEST(BackendRecord, LeavesOutAWishItCannotReadAndKeepsTheRest) {
     EXPECT_FALSE(back->state.desired);
     EXPECT_TRUE(back->state.last_good);
     EXPECT_EQ(back->instances.size(), 1U);
+}
+
+TEST(BackendRecord, TakesANoteWithoutARuntimeForAProcess) {
+    Json json = to_json(example());
+    json["instances"][0].erase("runtime");
+    const auto back = backend_record_from(json);
+    ASSERT_TRUE(back);
+    EXPECT_EQ(back->instances.at(0).runtime, runtime::RuntimeKind::process);
 }
 
 TEST(BackendRecord, RefusesWhatANewerNovaWroteAndWhatIsNoRecord) {

@@ -9,6 +9,7 @@ namespace {
 
 constexpr std::chrono::seconds kProgressLook{1};
 constexpr std::chrono::seconds kCountersLimit{2};
+constexpr std::chrono::seconds kListLimit{2};
 constexpr Bytes kWorkTail = kib(4);
 
 }  // namespace
@@ -47,8 +48,11 @@ Task<Footprint> BackendController::footprint(Generation generation) {
     print.bytes = ports_.traffic.activity(upstream_id(generation)).bytes;
     const HeldInstance* one = held_.find(generation);
     if (one != nullptr && one->handle) {
-        const std::string tail = co_await tail_of(*one->handle, kWorkTail);
-        print.log = std::hash<std::string>{}(tail);
+        runtime::RuntimeDriver* driver = ports_.drivers(one->handle->runtime);
+        const auto tail = co_await driver->log_tail(*one->handle, kWorkTail);
+        if (tail) {  // a runtime that cannot read it says nothing about work
+            print.log = std::hash<std::string>{}(*tail);
+        }
         one = held_.find(generation);  // it may have gone meanwhile
     }
     if (one != nullptr && one->plan && *one->plan &&
@@ -78,6 +82,9 @@ Task<Probed> BackendController::look_closer(Probed look, bool answered) {
             how = BadLook::canary;
         } else {
             next_canary_at_ = ports_.clock.now() + options_.policy.canary_interval;
+            if (options_.policy.bug == PlantedBug::canary_counts_as_use) {
+                post(UseSeen{.generation = look.generation, .used = true});
+            }
         }
         now = co_await footprint(look.generation);
     }
@@ -113,6 +120,33 @@ Task<bool> BackendController::canary_fails(Footprint seen) {
     co_return !answered && activity.leases == 0 && activity.bytes == seen.bytes;
 }
 
+// ---------------------------------------------------------------- what it serves
+
+// No business of the machine: what is wanted and what runs stay as they are.
+Task<void> BackendController::look_for_models() {
+    if (!open_view_ || !state_.running) {
+        co_return;
+    }
+    const Generation generation = state_.running->generation;
+    const HeldInstance* one = held_.find(generation);
+    if (one == nullptr || !one->plan || !*one->plan) {
+        co_return;
+    }
+    const ProbeTarget target = (*one->plan)->probe;
+    auto listed = co_await ports_.client.models(target, within(kListLimit));
+    HeldInstance* still = held_.find(generation);
+    if (!listed || still == nullptr || !open_view_ || open_view_->id != upstream_id(generation) ||
+        (listed->ids == open_view_->models && listed->known == open_view_->models_known)) {
+        co_return;
+    }
+    still->models = std::move(listed->ids);
+    still->models_known = listed->known;
+    open_view_->models = still->models;
+    open_view_->models_known = still->models_known;
+    models_ = still->models;
+    co_await refresh_view();
+}
+
 // ---------------------------------------------------------------- idle or in use
 
 void BackendController::look_for_use(Generation generation) {
@@ -123,6 +157,14 @@ void BackendController::look_for_use(Generation generation) {
     const bool used = external || activity.leases > 0 || activity.bytes != bytes_at_look_;
     bytes_at_look_ = activity.bytes;
     post(UseSeen{.generation = generation, .used = used});
+}
+
+void BackendController::condemn(Generation generation, OperationError why) {
+    if (!leaving_) {
+        post(Condemned{
+            .generation = generation, .failure = {.terminal = false, .error = std::move(why)}
+        });
+    }
 }
 
 void BackendController::wake() {

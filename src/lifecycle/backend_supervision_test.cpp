@@ -105,6 +105,30 @@ TEST(BackendSupervision, PutsAnIdleEngineAwayAndWakesItForARequest) {
     EXPECT_EQ(world.machine.most_at_once, 1U);
 }
 
+TEST(BackendSupervision, AModelThatIsMissedIsFoundWhereTheEngineListsItByNow) {
+    World world;
+    Nova& nova = world.ready();
+    const std::size_t published = nova.traffic.history.size();
+    const UpstreamId id = nova.traffic.last.open->id;
+    nova.tasks.spawn("look", nova.controller.look_for_models());
+    nova.run_for(seconds{1});
+    EXPECT_EQ(nova.traffic.history.size(), published) << "nothing new: nothing is published";
+    nova.engine.listed = {"model", "pulled"};
+    nova.tasks.spawn("look", nova.controller.look_for_models());
+    nova.run_for(seconds{1});
+    ASSERT_TRUE(nova.traffic.last.open);
+    EXPECT_EQ(nova.traffic.last.open->models, nova.engine.listed);
+    EXPECT_EQ(nova.traffic.last.known_models, nova.engine.listed);
+    EXPECT_EQ(nova.traffic.last.open->id, id) << "the same instance: nobody is drained";
+    EXPECT_EQ(nova.runtime.stops, 0U);
+
+    nova.want(std::nullopt);
+    nova.run_for(minutes{1});
+    nova.tasks.spawn("look", nova.controller.look_for_models());
+    nova.run_for(seconds{1});
+    EXPECT_FALSE(nova.traffic.last.open) << "where nothing runs there is nobody to ask";
+}
+
 TEST(BackendSupervision, NeverCutsWhoSlippedInWhileItLookedIdle) {
     World world{idle_after(minutes{5})};
     Nova& nova = world.ready();

@@ -119,20 +119,64 @@ BackendController::wait_for_memory(Generation generation, std::optional<Bytes> b
     }
 }
 
+void BackendController::forget_note(Generation gone) {
+    std::erase_if(notes_, [gone](const InstanceNote& note) { return note.generation == gone; });
+}
+
+// Those of this machine, and those something was started in before.
+std::vector<runtime::RuntimeKind> BackendController::kinds_to_ask() const {
+    std::vector<runtime::RuntimeKind> kinds = ports_.kinds;
+    for (const InstanceNote& note : notes_) {
+        if (std::ranges::find(kinds, note.runtime) == kinds.end()) {
+            kinds.push_back(note.runtime);
+        }
+    }
+    return kinds;
+}
+
+// What cannot be asked is unknown, never empty: an engine may run behind a daemon that is away, and
+// a second one must not start beside it. Only a runtime that is not there, and in which nothing is
+// on record but what the state knows, holds nothing. `about`: is to be found all the same.
+Task<Result<std::vector<runtime::OwnedInstance>>>
+BackendController::list_of(runtime::RuntimeKind kind, Generation about) {
+    const bool overlooked = std::ranges::any_of(notes_, [&](const InstanceNote& note) {
+        return note.runtime == kind && (note.generation == about || !knows(note.generation));
+    });
+    const bool held = overlooked && options_.policy.bug != PlantedBug::away_means_nothing;
+    Error error{.code = ErrorCode::unsupported, .message = "this nova has no driver for it"};
+    if (runtime::RuntimeDriver* driver = ports_.drivers(kind)) {
+        auto listed = co_await driver->list_owned(options_.install, options_.slot);
+        if (listed) {
+            co_return listed;
+        }
+        error = listed.error();
+        const auto print = co_await driver->fingerprint();
+        if (print && !print->usable && !held) {
+            co_return std::vector<runtime::OwnedInstance>{};
+        }
+    } else if (!held) {
+        co_return std::vector<runtime::OwnedInstance>{};
+    }
+    co_return fail(
+        ErrorCode::runtime_failed,
+        fmt::format(
+            "The runtime {} cannot say what of ours runs there: {}", word(kind), error.message
+        ),
+        fmt::format(
+            "Start {} again; nova goes on by itself. Until then nothing is started: two engines "
+            "could run at once.",
+            word(kind)
+        )
+    );
+}
+
 // A start that failed may have left something whose handle nobody has.
 Task<Result<void>>
 BackendController::stop_unheld(Generation generation, runtime::RuntimeDriver::Force force) {
-    for (const runtime::RuntimeKind kind : ports_.kinds) {
+    for (const runtime::RuntimeKind kind : kinds_to_ask()) {
         runtime::RuntimeDriver* driver = ports_.drivers(kind);
-        if (driver == nullptr) {
-            continue;
-        }
-        const auto listed = co_await driver->list_owned(options_.install, options_.slot);
+        const auto listed = co_await list_of(kind, generation);
         if (!listed) {
-            const auto print = co_await driver->fingerprint();
-            if (print && !print->usable) {
-                continue;
-            }
             co_return propagate(listed);
         }
         for (const runtime::OwnedInstance& owned : *listed) {

@@ -28,6 +28,8 @@ struct ControllerPorts {
     Log& log;
     EventFeed& feed;
     MemoryPort* memory = nullptr;  // none: never two instances
+    // Whether the machine can run it, asked before anything is fetched or stopped; may be empty.
+    std::function<Task<Result<void>>(engine::BackendSpec, runtime::InstanceSpec)> preflight{};
 };
 
 struct ControllerOptions {

@@ -114,6 +114,7 @@ void Explorer::other_moves(const Node& node) {
             next.world.instances[i].dead = true;
             next.world.instances[i].leased = false;
             apply(next, Exited{generation, failure(false)}, "exited");
+            apply(node, Condemned{generation, failure(false)}, "condemned");
         }
     }
     for (const std::string& wish : wishes_) {

@@ -73,6 +73,33 @@ Json to_json(const OperationPhase& phase) {
     return out;
 }
 
+Json to_json(const OperationError& told) {
+    Json error = {{"code", told.code}, {"detail", told.detail}};
+    if (!told.remedy.empty()) {
+        error["remedy"] = told.remedy;
+    }
+    if (!told.log_excerpt.empty()) {
+        error["log_excerpt"] = told.log_excerpt;
+    }
+    if (!told.failure.empty()) {
+        error["failure"] = told.failure;
+        error["confidence"] = told.confidence;
+    }
+    return error;
+}
+
+OperationError error_from(const Json& value) {
+    JsonReader reader{value, "error"};
+    return {
+        .code = reader.text("code").value_or(""),
+        .detail = reader.text("detail").value_or(""),
+        .remedy = reader.text("remedy").value_or(""),
+        .log_excerpt = reader.text("log_excerpt").value_or(""),
+        .failure = reader.text("failure").value_or(""),
+        .confidence = reader.text("confidence").value_or("")
+    };
+}
+
 OperationPhase phase_from(const Json& value) {
     JsonReader in{value, "phase"};
     OperationPhase phase;
@@ -163,6 +190,30 @@ bool finished(OperationState state) {
     return false;
 }
 
+Json to_json(const LastFailure& failure) {
+    return {
+        {"at", rfc3339(failure.at)},
+        {"target", failure.target},
+        {"rolled_back", failure.rolled_back},
+        {"error", to_json(failure.error)}
+    };
+}
+
+std::optional<LastFailure> last_failure_from(const Json& value) {
+    JsonReader in{value, "last_failure"};
+    const auto at = time_from(in.text("at").value_or(""));
+    const Json* error = in.object("error");
+    if (!at || error == nullptr) {
+        return std::nullopt;
+    }
+    return LastFailure{
+        .at = *at,
+        .target = in.text("target").value_or(""),
+        .rolled_back = in.boolean("rolled_back").value_or(false),
+        .error = error_from(*error)
+    };
+}
+
 Json to_json(const Operation& operation) {
     Json phases = Json::array();
     for (const OperationPhase& phase : operation.phases) {
@@ -188,18 +239,7 @@ Json to_json(const Operation& operation) {
         out["cancel_effect"] = operation.cancel_effect;
     }
     if (operation.error) {
-        Json error = {{"code", operation.error->code}, {"detail", operation.error->detail}};
-        if (!operation.error->remedy.empty()) {
-            error["remedy"] = operation.error->remedy;
-        }
-        if (!operation.error->log_excerpt.empty()) {
-            error["log_excerpt"] = operation.error->log_excerpt;
-        }
-        if (!operation.error->failure.empty()) {
-            error["failure"] = operation.error->failure;
-            error["confidence"] = operation.error->confidence;
-        }
-        out["error"] = std::move(error);
+        out["error"] = to_json(*operation.error);
     }
     return out;
 }
@@ -227,15 +267,7 @@ Result<Operation> operation_from(const Json& value) {
         }
     }
     if (const Json* error = in.object("error")) {
-        JsonReader reader{*error, "operation.error"};
-        operation.error = OperationError{
-            .code = reader.text("code").value_or(""),
-            .detail = reader.text("detail").value_or(""),
-            .remedy = reader.text("remedy").value_or(""),
-            .log_excerpt = reader.text("log_excerpt").value_or(""),
-            .failure = reader.text("failure").value_or(""),
-            .confidence = reader.text("confidence").value_or("")
-        };
+        operation.error = error_from(*error);
     }
     if (in.error()) {
         return fail(*in.error());

@@ -58,6 +58,15 @@ struct OperationError {
     std::string confidence{};  // high, medium or low, when it is one
 };
 
+// What went wrong last, kept until a later wish has succeeded: a roll-back and a restart leave
+// nothing else behind.
+struct LastFailure {
+    WallTime at{};
+    std::string target;        // "llamacpp SmolLM2-135M"
+    bool rolled_back = false;  // what ran before runs again
+    OperationError error;
+};
+
 struct Operation {
     OperationId id;
     SlotName slot{"local"};
@@ -75,6 +84,8 @@ struct Operation {
     std::uint64_t version = 0;  // rises with every change
 };
 
+Json to_json(const LastFailure& failure);
+std::optional<LastFailure> last_failure_from(const Json& value);
 Json to_json(const Operation& operation);
 Result<Operation> operation_from(const Json& value);
 

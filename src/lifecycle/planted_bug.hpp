@@ -25,6 +25,7 @@ enum class PlantedBug : std::uint8_t {
     parks_with_lease,
     strike_despite_work,
     wake_lost,
+    doubt_without_end,
     // Found by nova-sim: of the machine,
     strikes_never_forgotten,
     no_back_off,
@@ -39,6 +40,8 @@ enum class PlantedBug : std::uint8_t {
     accepted_before_commit,
     record_forgets_wish,
     spawn_before_intent,
+    away_means_nothing,
+    canary_counts_as_use,
     // of the gateway that the simulation puts around it.
     one_acknowledgement,
     lease_not_taken,

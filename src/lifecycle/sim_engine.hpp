@@ -55,7 +55,7 @@ public:
     }
 
     Task<Result<ServedModels>> models(ProbeTarget, Deadline) override {
-        co_return ServedModels{.ids = {"model"}, .known = true};
+        co_return ServedModels{.ids = listed, .known = true};
     }
 
     Task<Result<void>> load(ProbeTarget, engine::ResolvedModel, runtime::ProgressSink) override {
@@ -82,6 +82,7 @@ public:
         co_return false;
     }
 
+    std::vector<std::string> listed{"model"};
     std::size_t probes = 0;
     std::size_t canaries = 0;
     std::vector<std::string> unloaded;

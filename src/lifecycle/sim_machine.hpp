@@ -32,6 +32,7 @@ struct SimMachine {
     std::size_t most_at_once = 0;
     bool deaf = false;                       // nothing answers
     bool mute = false;                       // the runtime cannot say whether something runs
+    bool away = false;                       // nor is it there at all
     std::vector<std::string> broken_models;  // exit at once, with a telling log
     std::uint16_t next_port = 20'000;
     std::chrono::seconds loads_for{0};  // until then health says "loading"
@@ -50,7 +51,7 @@ public:
     SimRuntime(SimMachine& machine, Clock& clock) : machine_{machine}, clock_{clock} {}
 
     Task<Result<runtime::Fingerprint>> fingerprint() override {
-        co_return runtime::Fingerprint{.usable = true, .detail = {}};
+        co_return runtime::Fingerprint{.usable = !machine_.away, .detail = {}};
     }
 
     Task<Result<void>> prepare(runtime::InstanceSpec, runtime::ProgressSink) override {
@@ -105,6 +106,9 @@ public:
     }
 
     Task<Result<std::vector<runtime::OwnedInstance>>> list_owned(InstallId, SlotName) override {
+        if (machine_.away) {
+            co_return fail(ErrorCode::runtime_failed, "nobody listens at its socket");
+        }
         std::vector<runtime::OwnedInstance> owned;
         for (const auto& instance : machine_.instances) {
             using State = runtime::InstanceStatus::State;

@@ -20,6 +20,9 @@ public:
 
     Task<Result<Epoch>> publish(SlotView view) override {
         co_await clock_.sleep_for(Milliseconds{1});
+        if (away) {
+            co_return fail(ErrorCode::unavailable, "The gateway is away.");
+        }
         last = std::move(view);
         history.push_back(last.open ? last.open->id.value : "closed");
         co_return Epoch{++epoch_};
@@ -39,6 +42,7 @@ public:
     TrafficActivity activity(const UpstreamId&) const override { return now; }
 
     TrafficActivity now;
+    bool away = false;
     SlotView last;
     std::vector<std::string> history;
     Milliseconds request_takes{5};

@@ -96,7 +96,10 @@ void Machine::good_look() {
 
 void Machine::bad_look(bool worked) {
     const bool believed = worked && policy_.bug != PlantedBug::strike_despite_work;
-    const Doubt doubt = after_bad_look({s_.strikes, s_.doubted_since}, believed, now_, policy_);
+    Doubt doubt = after_bad_look({s_.strikes, s_.doubted_since}, believed, now_, policy_);
+    if (policy_.bug == PlantedBug::doubt_without_end && worked) {
+        doubt.strikes = 0;
+    }
     s_.strikes = doubt.strikes;
     s_.doubted_since = doubt.since;
     if (s_.strikes >= policy_.strikes) {

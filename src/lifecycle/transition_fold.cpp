@@ -131,6 +131,7 @@ void Machine::fail_wanted(const Failure& failure, bool proven, Tried tried) {
 void Machine::fold(const Listed& event) {
     end_work();
     s_.listed = true;
+    s_.error.reset();
     s_.adopted_index.reset();
     const auto wanted = goal();
     for (const FoundInstance& found : event.found) {
@@ -167,8 +168,9 @@ void Machine::adopt_instance(const Target& target, Generation generation) {
     s_.next_probe_at = now_;
 }
 
-void Machine::fold(const ListFailed& /*event*/) {
+void Machine::fold(const ListFailed& event) {
     end_work();
+    s_.error = event.failure;
     pause();
 }
 
@@ -306,6 +308,13 @@ void Machine::fold(const Exited& event) {
         break_instance(event.failure);
     } else if (!one->broken) {
         one->broken = event.failure;
+    }
+}
+
+// Only one that serves: a start, a drain and a stop end by themselves.
+void Machine::fold(const Condemned& event) {
+    if (instance_is(event.generation) && s_.running->ready && !s_.running->gone) {
+        break_instance(event.failure);
     }
 }
 

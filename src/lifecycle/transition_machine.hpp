@@ -40,6 +40,7 @@ public:
     void fold(const Drained& event);
     void fold(const CutDone& event);
     void fold(const Exited& event);
+    void fold(const Condemned& event);
     void fold(const Stopped& event);
     void fold(const StopFailed& event);
     void fold(const Tick& event);

@@ -39,6 +39,18 @@ std::optional<ip::address> literal(std::string_view host) {
     return address;
 }
 
+// What a program on this machine writes: nothing to parse, and nothing a page on the web could
+// send.
+bool is_plain_loopback(std::string_view authority) {
+    for (const std::string_view name : {"127.0.0.1", "localhost"}) {
+        if (authority.starts_with(name)) {
+            const std::string_view rest = authority.substr(name.size());
+            return rest.empty() || (rest.size() > 1 && rest[0] == ':' && is_port(rest.substr(1)));
+        }
+    }
+    return false;
+}
+
 bool host_allowed(const AdmissionRules& rules, const std::string& host) {
     if (host.empty()) {
         return false;
@@ -145,7 +157,8 @@ std::optional<Error> admit(const AdmissionRules& rules, const RequestHead& head)
     const std::string_view host_field = head.headers.find("Host");
     // HTTP/1.0 clients need not send Host; browsers always do, and they are what this is about.
     const bool may_lack_host = head.minor_version == 0 && !head.headers.has("Host");
-    if (!may_lack_host && !host_allowed(rules, host_of_authority(host_field))) {
+    if (!may_lack_host && !is_plain_loopback(host_field) &&
+        !host_allowed(rules, host_of_authority(host_field))) {
         return host_refused(host_field);
     }
     if (head.headers.has("Origin")) {

@@ -52,8 +52,15 @@ public:
     virtual void watch_peer(std::move_only_function<void()> gone) = 0;
     virtual void unwatch_peer() = 0;
 
+    // Begins the next read before anybody waits for it. For who lies idle: the event loop then
+    // hears at once what the peer does.
+    virtual void read_ahead() {}
+
     // False when the peer closed, reset, or sent bytes nobody asked for: do not reuse it.
     virtual bool idle_and_clean() = 0;
+
+    // The same by what the event loop has heard so far: after read_ahead() without a system call.
+    virtual bool nothing_heard() { return idle_and_clean(); }
 
     virtual void shutdown_send() = 0;  // FIN; reading goes on
     virtual void close() = 0;          // pending operations end with cancelled; idempotent

@@ -77,6 +77,28 @@ constexpr ByteSet make_value_table(Strictness strictness) {
 constexpr ByteSet kRequestValueChars = make_value_table(Strictness::request);
 constexpr ByteSet kResponseValueChars = make_value_table(Strictness::response);
 
+// Nothing below a space and no DEL, as in nearly every text: looked at eight bytes at a time. A
+// byte is below n when subtracting n borrows from its top bit.
+bool is_plain(std::string_view text) {
+    constexpr std::uint64_t kOnes = 0x0101010101010101U;
+    constexpr std::uint64_t kTops = kOnes * 0x80U;
+    constexpr std::size_t kStep = sizeof(std::uint64_t);
+    if (text.size() < kStep) {
+        return all_in(kRequestValueChars, text);
+    }
+    std::uint64_t borrowed = 0;
+    for (std::size_t at = 0;; at = std::min(at + kStep, text.size() - kStep)) {
+        std::uint64_t bytes = 0;
+        std::memcpy(&bytes, text.data() + at, kStep);
+        const std::uint64_t without_del = bytes ^ (kOnes * 0x7fU);
+        borrowed |= (bytes - kOnes * 0x20U) & ~bytes;
+        borrowed |= (without_del - kOnes) & ~without_del;
+        if (at + kStep == text.size()) {
+            return (borrowed & kTops) == 0;
+        }
+    }
+}
+
 // Takes the line in front of text, without its end; the caller knows that a '\n' follows.
 Result<std::string_view> take_line(std::string_view& text, Strictness strictness) {
     const auto lf = text.find('\n');
@@ -95,7 +117,7 @@ Result<std::string_view> take_line(std::string_view& text, Strictness strictness
 
 bool is_field_value(std::string_view value, Strictness strictness) {
     const bool request = strictness == Strictness::request;
-    return all_in(request ? kRequestValueChars : kResponseValueChars, value);
+    return is_plain(value) || all_in(request ? kRequestValueChars : kResponseValueChars, value);
 }
 
 Result<void> parse_field(std::string_view line, Strictness strictness, Headers& into) {

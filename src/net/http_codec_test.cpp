@@ -280,6 +280,26 @@ TEST(HttpCodec, NeverLetsALineBreakOutInAHeader) {
     EXPECT_EQ(out, "A: b\r\n");
 }
 
+// Values are looked at eight bytes at a time.
+TEST(HttpCodec, SeesAControlCharacterWhereverItStandsInAValue) {
+    for (std::size_t size = 1; size < 40; ++size) {
+        for (std::size_t at = 0; at < size; ++at) {
+            for (const char bad : {'\0', '\r', '\n'}) {
+                std::string value(size, '\xff');
+                value[at] = bad;
+                std::string out;
+                ASSERT_FALSE(append_header(out, "A", value)) << size << " " << at;
+            }
+            for (const char fine : {'\t', ' ', '\x01', '\x7f', '\x80', '~'}) {
+                std::string value(size, 'v');
+                value[at] = fine;
+                std::string out;
+                ASSERT_TRUE(append_header(out, "A", value)) << size << " " << at;
+            }
+        }
+    }
+}
+
 // The string grows in many sizes: what it may hold is not what it holds.
 TEST(HttpCodec, AHeaderIsAppendedWholeHoweverTheStringHasToGrow) {
     for (std::size_t before = 0; before < 70; ++before) {

@@ -15,6 +15,8 @@ namespace {
 // How much a read of a long body may ask for at once; the body grows only by what has come.
 constexpr std::size_t kBodyStep = 64U * 1024U;
 constexpr std::size_t kBodyReserve = 1024U * 1024U;
+// Who parses JSON by vectors reads behind its end, and would else have to move the body.
+constexpr std::size_t kBodyPadding = 64;
 // A write is timed in slices: the client has write_timeout for each (it "takes a byte").
 constexpr std::size_t kSliceBytes = 256U * 1024U;
 constexpr std::uint64_t kDrainBytes = 64U * 1024U;
@@ -66,6 +68,10 @@ std::size_t total_of(std::span<const std::string_view> pieces) {
 
 Task<Result<std::string>> HttpSession::read_body(std::size_t limit) {
     limit = std::min(limit, rules_.limits.body_bytes);
+    return request_.headers.has("Content-Encoding") ? read_coded_body(limit) : read_raw_body(limit);
+}
+
+Task<Result<std::string>> HttpSession::read_coded_body(std::size_t limit) {
     const auto coding = content_coding(request_.headers);
     if (!coding) {
         co_return propagate(coding);
@@ -92,7 +98,8 @@ Task<Result<std::string>> HttpSession::read_raw_body(std::size_t limit) {
         }
     }
     if (framing_.kind == BodyKind::length) {
-        body.reserve(std::min(static_cast<std::size_t>(framing_.length), kBodyReserve));
+        const auto length = static_cast<std::size_t>(framing_.length);
+        body.reserve(std::min(length, kBodyReserve) + kBodyPadding);
     }
     while (!body_->done()) {
         Result<void> taken;

@@ -88,6 +88,7 @@ private:
     Task<bool> drain_request();
     Task<void> linger();
 
+    Task<Result<std::string>> read_coded_body(std::size_t limit);
     Task<Result<std::string>> read_raw_body(std::size_t limit);
     Task<Result<std::string>> inflated(std::string packed, std::size_t limit);
     bool must_continue() const;

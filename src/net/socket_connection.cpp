@@ -14,7 +14,9 @@
 #include <boost/asio/associated_executor.hpp>
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/buffer.hpp>
+#include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/generic/stream_protocol.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <poll.h>
@@ -37,6 +39,9 @@ constexpr std::size_t kBurstBytes = 256U * 1024U;
 constexpr std::chrono::milliseconds kPeerPoll{250};
 
 constexpr std::size_t kPiecesAtOnce = 16;
+
+// What is read before anybody asks for it: a request of usual length, or the head of an answer.
+constexpr std::size_t kAheadBytes = 4096;
 
 Error socket_error(int number) {
     return {
@@ -142,15 +147,11 @@ struct SocketConnection::State : std::enable_shared_from_this<SocketConnection::
         socket.cancel(ignored);
     }
 
-    enum class Probe : std::uint8_t { alive, unread_bytes, gone };
-
-    Probe probe() const {
+    // The kernel has neither bytes nor an end for us.
+    bool quiet() const {
         char byte = 0;
         const ssize_t count = ::recv(number, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-        if (count > 0) {
-            return Probe::unread_bytes;
-        }
-        return count < 0 && (would_block(errno) || errno == EINTR) ? Probe::alive : Probe::gone;
+        return count < 0 && (would_block(errno) || errno == EINTR);
     }
 
     bool hung_up() const {
@@ -158,35 +159,84 @@ struct SocketConnection::State : std::enable_shared_from_this<SocketConnection::
         return ::poll(&entry, 1, 0) > 0;
     }
 
-    // A wait that is still pending from an earlier watcher serves the next one: cancelling it
-    // would cost a system call and disturb nothing less.
-    void wait_for_peer() {
-        if (wait_pending) {
+    // A read that nobody waits for yet. It watches the peer, and the next request comes by it: a
+    // wait for readiness beside the reads would cost a system call, and a turn of the event loop
+    // when both are woken. One that is still pending from an earlier watcher serves the next.
+    void begin_ahead() {
+        if (closed || ahead.pending || !ahead.nothing()) {
             return;
         }
-        wait_pending = true;
-        socket.async_wait(Socket::wait_read, [self = shared_from_this()](const error_code&) {
-            self->wait_pending = false;
-            self->look_at_peer();
-        });
+        if (!ahead.buffer) {
+            ahead.buffer = std::make_unique_for_overwrite<std::array<char, kAheadBytes>>();
+        }
+        ahead.pending = true;
+        socket.async_read_some(
+            asio::buffer(*ahead.buffer),
+            [self = shared_from_this()](const error_code& code, std::size_t size) {
+                self->ahead_ended(code, size);
+            }
+        );
+    }
+
+    void ahead_ended(const error_code& code, std::size_t size) {
+        ahead.pending = false;
+        new_burst();
+        const bool failed = code && code != asio::error::eof;
+        if (!failed) {
+            ahead.size = size;
+            ahead.ended = size == 0;
+            maybe_readable = size == kAheadBytes;
+        } else if (!waiting && code != asio::error::operation_aborted) {
+            ahead.broken = code;
+        }
+        if (waiting) {
+            end_wait(failed ? Result<std::size_t>{fail(failure(code))} : take_ahead(wanted));
+        } else {
+            look_at_peer();
+        }
+    }
+
+    Result<std::size_t> take_ahead(std::span<char> into) {
+        if (ahead.broken) {
+            return fail(failure(ahead.broken));
+        }
+        const std::size_t size = std::min(into.size(), ahead.size - ahead.taken);
+        std::copy_n(ahead.buffer->data() + ahead.taken, size, into.data());
+        ahead.taken += size;
+        if (ahead.taken == ahead.size) {
+            ahead.taken = 0;
+            ahead.size = 0;
+        }
+        return size;
+    }
+
+    void end_wait(Result<std::size_t> result) {
+        wait_slot.clear();
+        // Moved out first: what it resumes may wait again.
+        auto call = std::exchange(waiting, {});
+        call(std::move(result));
+    }
+
+    void cancel_wait() {
+        if (waiting) {
+            wait_slot.clear();
+            asio::post(socket.get_executor(), [call = std::exchange(waiting, {})]() mutable {
+                call(fail(ErrorCode::cancelled, "The read was cancelled."));
+            });
+        }
     }
 
     void look_at_peer() {
         if (!gone || closed) {
             return;
         }
-        switch (probe()) {
-        case Probe::alive:
-            wait_for_peer();
+        if (ahead.nothing()) {
+            begin_ahead();
             return;
-        case Probe::unread_bytes:
-            if (!hung_up()) {
-                poll_later();
-                return;
-            }
-            break;
-        case Probe::gone:
-            break;
+        }
+        if (ahead.size > 0 && !hung_up()) {
+            poll_later();
+            return;
         }
         // Moved out first: it may close, unwatch or watch again.
         auto call = std::exchange(gone, {});
@@ -212,10 +262,26 @@ struct SocketConnection::State : std::enable_shared_from_this<SocketConnection::
     bool closed = false;
     // False after a short read: the buffer was empty then, and another recv would mostly say so.
     bool maybe_readable = false;
-    bool wait_pending = false;
     std::size_t burst_operations = 0;
     std::size_t burst_bytes = 0;
     std::move_only_function<void()> gone;
+
+    // What was read ahead, or that there is no more.
+    struct Ahead {
+        bool nothing() const { return size == 0 && !ended && !broken; }
+
+        std::unique_ptr<std::array<char, kAheadBytes>> buffer{};  // made with the first one
+        bool pending = false;
+        std::size_t taken = 0;
+        std::size_t size = 0;
+        bool ended = false;
+        error_code broken{};
+    } ahead;
+
+    // Who waits for the bytes of a read that was begun ahead, and where they go.
+    std::move_only_function<void(Result<std::size_t>)> waiting;
+    std::span<char> wanted;
+    asio::cancellation_slot wait_slot;
     Peer peer;
 };
 
@@ -292,16 +358,41 @@ struct SocketConnection::ReadHandler {
 };
 
 Task<Result<std::size_t>> SocketConnection::read_some(std::span<char> into) {
-    if (state_->usable() && !state_->maybe_readable) {
+    const State& state = *state_;
+    if (state.usable() && state.ahead.pending) {
+        return wait_for_ahead(into);
+    }
+    if (state.usable() && !state.maybe_readable && state.ahead.nothing()) {
         return wait_and_read(into);
     }
     return read_at_once(into);
+}
+
+// For bytes of a read that is pending already.
+Task<Result<std::size_t>> SocketConnection::wait_for_ahead(std::span<char> into) {
+    const auto start = [](auto handler, std::shared_ptr<State> state, std::span<char> to) {
+        NOVA_CHECK(!state->waiting);
+        state->wanted = to;
+        state->wait_slot = asio::get_associated_cancellation_slot(handler);
+        if (state->wait_slot.is_connected()) {
+            state->wait_slot.assign([owner = state.get()](asio::cancellation_type) {
+                owner->cancel_wait();
+            });
+        }
+        state->waiting = std::move(handler);
+    };
+    return asio::async_initiate<decltype(asio::use_awaitable), void(Result<std::size_t>)>(
+        start, asio::use_awaitable, state_, into
+    );
 }
 
 Task<Result<std::size_t>> SocketConnection::read_at_once(std::span<char> into) {
     const auto state = state_;
     if (!state->usable()) {
         co_return fail(state->failure({}));
+    }
+    if (!state->ahead.nothing()) {
+        co_return state->take_ahead(into);
     }
     if (state->take_from_burst(0)) {
         const ssize_t count = ::recv(state->number, into.data(), into.size(), MSG_DONTWAIT);
@@ -407,8 +498,22 @@ void SocketConnection::watch_peer(std::move_only_function<void()> gone) {
     if (state_->closed) {
         return;
     }
-    state_->gone = std::move(gone);
-    state_->wait_for_peer();
+    State& state = *state_;
+    state.gone = std::move(gone);
+    if (state.ahead.nothing()) {
+        state.begin_ahead();
+    } else {
+        // It is never called from within this call.
+        asio::post(state.socket.get_executor(), [self = state_] { self->look_at_peer(); });
+    }
+}
+
+void SocketConnection::read_ahead() {
+    state_->begin_ahead();
+}
+
+bool SocketConnection::nothing_heard() {
+    return state_->ahead.pending ? state_->usable() : idle_and_clean();
 }
 
 void SocketConnection::unwatch_peer() {
@@ -417,7 +522,7 @@ void SocketConnection::unwatch_peer() {
 }
 
 bool SocketConnection::idle_and_clean() {
-    return state_->usable() && state_->probe() == State::Probe::alive;
+    return state_->usable() && state_->ahead.nothing() && state_->quiet();
 }
 
 void SocketConnection::shutdown_send() {

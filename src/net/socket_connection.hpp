@@ -34,7 +34,9 @@ public:
     void expire_at(TimePoint time) override;
     void watch_peer(std::move_only_function<void()> gone) override;
     void unwatch_peer() override;
+    void read_ahead() override;
     bool idle_and_clean() override;
+    bool nothing_heard() override;
     void shutdown_send() override;
     void close() override;
     const Peer& peer() const override;
@@ -44,6 +46,7 @@ private:
     template <class Handler>
     struct ReadHandler;
     Task<Result<std::size_t>> read_at_once(std::span<char> into);
+    Task<Result<std::size_t>> wait_for_ahead(std::span<char> into);
     Task<Result<std::size_t>> wait_and_read(std::span<char> into);
 
     std::shared_ptr<State> state_;

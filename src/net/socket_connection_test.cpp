@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "core/task_group.hpp"
 #include "net/socket_connection.hpp"
 #include "net/test_server.hpp"
 
@@ -255,6 +256,103 @@ TEST(SocketConnection, KnowsWhenItIsIdleAndClean) {
     Pair closed = tcp_pair(io);
     ::close(closed.theirs.release());
     EXPECT_FALSE(closed.ours->idle_and_clean());
+}
+
+TEST(SocketConnection, HandsOverWhatItReadAhead) {
+    asio::io_context io{1};
+    Pair pair = tcp_pair(io);
+    pair.ours->read_ahead();
+    io.poll();
+    EXPECT_TRUE(pair.ours->nothing_heard());
+    const std::string text(5000, 'x');  // more than it reads ahead
+    say(pair.theirs, text);
+    ::shutdown(pair.theirs.get(), SHUT_WR);
+    io.restart();
+    io.poll();
+    EXPECT_FALSE(pair.ours->nothing_heard());
+    EXPECT_FALSE(pair.ours->idle_and_clean());
+    run_on(io, [&]() -> Task<void> {
+        std::array<char, 3000> bytes{};
+        std::size_t read = 0;
+        while (const std::size_t size = (co_await pair.ours->read_some(bytes)).value()) {
+            read += size;
+        }
+        EXPECT_EQ(read, text.size());
+    });
+}
+
+TEST(SocketConnection, HearsAheadThatThePeerHasGone) {
+    for (const bool by_reset : {false, true}) {
+        SCOPED_TRACE(by_reset);
+        asio::io_context io{1};
+        Pair pair = tcp_pair(io);
+        pair.ours->read_ahead();
+        io.poll();
+        if (by_reset) {
+            reset(pair.theirs);
+        } else {
+            ::close(pair.theirs.release());
+        }
+        io.restart();
+        io.poll();
+        EXPECT_FALSE(pair.ours->nothing_heard());
+        run_on(io, [&]() -> Task<void> {
+            std::array<char, 10> bytes{};
+            const auto size = co_await pair.ours->read_some(bytes);
+            EXPECT_EQ(size.has_value(), !by_reset);
+        });
+    }
+}
+
+TEST(SocketConnection, WaitsForAReadThatWasBegunAhead) {
+    asio::io_context io{1};
+    Pair pair = tcp_pair(io);
+    run_on(io, [&]() -> Task<void> {
+        std::array<char, 10> bytes{};
+        pair.ours->read_ahead();
+        asio::post(io, [&] { say(pair.theirs, "abc"); });
+        EXPECT_EQ(co_await pair.ours->read_some(bytes), 3U);
+        EXPECT_EQ(std::string_view(bytes.data(), 3), "abc");
+
+        pair.ours->read_ahead();
+        pair.ours->expire_at(SystemClock{}.now() + std::chrono::milliseconds{10});
+        const auto late = co_await pair.ours->read_some(bytes);
+        EXPECT_EQ(late ? ErrorCode::internal : late.error().code, ErrorCode::timeout);
+
+        pair.ours->expire_at(TimePoint::max());
+        pair.ours->read_ahead();
+        asio::post(io, [&] { pair.ours->close(); });
+        const auto closed = co_await pair.ours->read_some(bytes);
+        EXPECT_EQ(closed ? ErrorCode::internal : closed.error().code, ErrorCode::cancelled);
+    });
+}
+
+TEST(SocketConnection, AReadBegunAheadOutlivesWhoWaitedForIt) {
+    asio::io_context io{1};
+    Pair pair = tcp_pair(io);
+    bool ended = false;
+    const auto wait = [&]() -> Task<void> {
+        const auto end = [&ended](bool*) { ended = true; };
+        const std::unique_ptr<bool, decltype(end)> told{&ended, end};
+        std::array<char, 10> bytes{};
+        ignore(co_await pair.ours->read_some(bytes), "it is cancelled");
+        co_await asio::post(io, asio::use_awaitable);
+        ADD_FAILURE() << "a cancelled coroutine went on";
+    };
+    pair.ours->read_ahead();
+    TaskGroup group{io.get_executor()};
+    group.spawn("reader", wait());
+    io.poll();
+    EXPECT_FALSE(ended);
+    group.cancel();
+    io.restart();
+    io.poll();
+    EXPECT_TRUE(ended);
+    say(pair.theirs, "abc");
+    run_on(io, [&]() -> Task<void> {
+        std::array<char, 10> bytes{};
+        EXPECT_EQ(co_await pair.ours->read_some(bytes), 3U);
+    });
 }
 
 TEST(SocketConnection, DoesNotLeakIntoPrograms) {

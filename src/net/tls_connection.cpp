@@ -135,10 +135,11 @@ public:
 
     void unwatch_peer() override { plain_->unwatch_peer(); }
 
-    bool idle_and_clean() override {
-        return SSL_pending(ssl_.get()) == 0 && SSL_get_shutdown(ssl_.get()) == 0 &&
-               plain_->idle_and_clean();
-    }
+    void read_ahead() override { plain_->read_ahead(); }
+
+    bool idle_and_clean() override { return nothing_left() && plain_->idle_and_clean(); }
+
+    bool nothing_heard() override { return nothing_left() && plain_->nothing_heard(); }
 
     void shutdown_send() override { plain_->shutdown_send(); }
 
@@ -147,6 +148,10 @@ public:
     const Peer& peer() const override { return plain_->peer(); }
 
 private:
+    bool nothing_left() const {
+        return SSL_pending(ssl_.get()) == 0 && SSL_get_shutdown(ssl_.get()) == 0;
+    }
+
     std::string failure_reason() {
         const long verify = SSL_get_verify_result(ssl_.get());
         if (verify != X509_V_OK) {

@@ -255,7 +255,7 @@ std::optional<UpstreamPool::Acquired> UpstreamPool::take_idle(const Endpoint& en
     while (!stack.empty()) {
         Acquired acquired{.connection = std::move(stack.back().connection), .reused = true};
         stack.pop_back();
-        if (acquired.connection->connection().idle_and_clean()) {
+        if (acquired.connection->connection().nothing_heard()) {
             return acquired;
         }
     }
@@ -286,6 +286,9 @@ void UpstreamPool::release(
         return;
     }
     connection->connection().expire_at(TimePoint::max());
+    if (limits_.listens) {
+        connection->connection().read_ahead();
+    }
     std::vector<Idle>& stack = idle_[endpoint];
     const TimePoint now = clock_.now();
     drop_old(stack, now);
@@ -293,6 +296,10 @@ void UpstreamPool::release(
         stack.erase(stack.begin());
     }
     stack.push_back({std::move(connection), now});
+}
+
+void UpstreamPool::clear() {
+    idle_.clear();
 }
 
 void UpstreamPool::forget(const Endpoint& endpoint) {

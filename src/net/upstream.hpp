@@ -73,6 +73,8 @@ public:
         std::size_t max_idle = 64;
         std::chrono::seconds idle_limit{4};  // below uvicorn's 5 s (reference/gateway.md trap 26)
         HeadLimits head{};
+        // To what is idle, so that a system call less tells whether it is still clean.
+        bool listens = false;
     };
 
     UpstreamPool(Clock& clock, TlsClient* tls, Limits limits);
@@ -90,6 +92,8 @@ public:
     Task<Result<Acquired>> acquire(Endpoint endpoint, Deadline deadline, Freshness freshness);
     // Keeps it when reusable and clean, else closes it.
     void release(const Endpoint& endpoint, std::unique_ptr<UpstreamConnection> connection);
+    // Closes everything that is idle. With Limits::listens an event loop does not end before.
+    void clear();
     // Closes what is idle towards that endpoint: the instance behind it is going away.
     void forget(const Endpoint& endpoint);
     std::size_t idle() const;

@@ -282,7 +282,10 @@ TEST(UpstreamConnection, ReadsTheAnswerOfAPeerThatHungUpOnTheBody) {
 }
 
 TEST(UpstreamPool, DropsAConnectionThatThePeerClosedOrSpokeOn) {
-    for (const bool speaks : {false, true}) {
+    for (const int kind : {0, 1, 2, 3}) {
+        const bool speaks = kind % 2 == 1;
+        const bool listens = kind >= 2;
+        SCOPED_TRACE(kind);
         asio::io_context io{1};
         run_on(io, [&]() -> Task<void> {
             VirtualClock clock;
@@ -291,7 +294,7 @@ TEST(UpstreamPool, DropsAConnectionThatThePeerClosedOrSpokeOn) {
                 ignore(co_await exchange.respond(200, "text/plain", "hello"), "a test");
             });
             const Endpoint endpoint = server.start();
-            UpstreamPool pool{clock, nullptr, {}};
+            UpstreamPool pool{clock, nullptr, {.listens = listens}};
             const auto any = UpstreamPool::Freshness::any;
             auto first = co_await pool.acquire(endpoint, Deadline::never(), any);
             EXPECT_EQ(co_await ask(*first->connection), "hello");
@@ -319,6 +322,35 @@ TEST(UpstreamPool, DropsAConnectionThatThePeerClosedOrSpokeOn) {
             EXPECT_EQ(pool.idle(), 0U);
         });
     }
+}
+
+// What lies idle must not keep a program from ending.
+TEST(UpstreamPool, LetsTheEventLoopEndWhenItIsCleared) {
+    asio::io_context io{1};
+    VirtualClock clock;
+    Server server{io};
+    server.routes.add("GET", "/", [&](Exchange& exchange) -> Task<void> {
+        ignore(co_await exchange.respond(200, "text/plain", "hello"), "a test");
+    });
+    UpstreamPool pool{clock, nullptr, {.listens = true}};
+    run_on(io, [&]() -> Task<void> {
+        const Endpoint endpoint = server.start();
+        const auto any = UpstreamPool::Freshness::any;
+        for (int round = 0; round < 3; ++round) {
+            auto acquired = co_await pool.acquire(endpoint, Deadline::never(), any);
+            EXPECT_EQ(acquired->reused, round > 0);
+            EXPECT_EQ(co_await ask(*acquired->connection), "hello");
+            pool.release(endpoint, std::move(acquired->connection));
+        }
+        EXPECT_EQ(pool.idle(), 1U);
+        pool.clear();
+        EXPECT_EQ(pool.idle(), 0U);
+        co_await server.stop();
+    });
+    io.restart();
+    const TimePoint begin = SystemClock{}.now();
+    io.run_for(testing::kPatience);
+    EXPECT_LT(SystemClock{}.now() - begin, testing::kPatience);
 }
 
 TEST(UpstreamPool, KeepsNothingBeyondItsLimits) {

@@ -195,6 +195,12 @@ Json backend_json(const BackendStatus& status) {
     if (status.error) {
         out["error"] = error_object(*status.error);
     }
+    if (status.last_failure) {
+        out["last_failure"] = error_object(status.last_failure->error);
+        out["last_failure"]["at"] = rfc3339(status.last_failure->at);
+        out["last_failure"]["target"] = status.last_failure->target;
+        out["last_failure"]["rolled_back"] = status.last_failure->rolled_back;
+    }
     if (status.operation) {
         out["operation"] = status.operation->value;
         out["switch_progress"] = {{"step", lifecycle::name(status.phase)}, {"detail", status.step}};

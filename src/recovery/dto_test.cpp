@@ -35,6 +35,26 @@ TEST(BackendJson, LeavesOutWhatIsUnknown) {
     }
 }
 
+TEST(BackendJson, TellsWhatWentWrongLast) {
+    BackendStatus status;
+    status.phase = Phase::ready;
+    EXPECT_FALSE(backend_json(status).contains("last_failure"));
+    status.last_failure = lifecycle::LastFailure{
+        .at = WallTime{std::chrono::seconds{1'700'000'000}},
+        .target = "llamacpp /bad.gguf",
+        .rolled_back = true,
+        .error =
+            {.code = "model_broken", .detail = "No.", .remedy = "Fetch it again.", .log_excerpt = {}
+            }
+    };
+    const Json failure = backend_json(status)["last_failure"];
+    EXPECT_EQ(failure["code"], "model_broken");
+    EXPECT_EQ(failure["remedy"], "Fetch it again.");
+    EXPECT_EQ(failure["target"], "llamacpp /bad.gguf");
+    EXPECT_EQ(failure["rolled_back"], true);
+    EXPECT_EQ(failure["at"], "2023-11-14T22:13:20.000Z");
+}
+
 TEST(BackendJson, TellsTheInstanceThatRuns) {
     BackendStatus status;
     status.backend = "llamacpp";

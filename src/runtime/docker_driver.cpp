@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 
 #include "core/json.hpp"
+#include "runtime/docker_by_hand.hpp"
 #include "runtime/docker_error.hpp"
 #include "runtime/docker_inspect.hpp"
 #include "runtime/docker_json.hpp"
@@ -202,6 +203,13 @@ Task<Result<InstanceHandle>> DockerDriver::start(InstanceSpec spec) {
             )
         );
     }
+    auto by_hand = co_await go_on_with(spec);
+    if (!by_hand) {
+        co_return propagate(by_hand);
+    }
+    if (*by_hand) {
+        co_return **std::move(by_hand);
+    }
     if (const auto clear = co_await clear_the_way(spec); !clear) {
         co_return propagate(clear);
     }
@@ -225,6 +233,39 @@ Task<Result<InstanceHandle>> DockerDriver::start(InstanceSpec spec) {
     }
     // One that ended at once has no port any more; its end is told by wait().
     co_return std::move(owned->handle);
+}
+
+// A service of deploy/compose that somebody started is gone on with; empty when there is none.
+Task<Result<std::optional<InstanceHandle>>> DockerDriver::go_on_with(const InstanceSpec& spec) {
+    auto one = co_await container(spec.name);
+    if (!one) {
+        co_return propagate(one);
+    }
+    switch (started_by_hand(*one, spec)) {
+    case ByHand::no:
+        break;
+    case ByHand::ended:
+        if (const auto gone = co_await remove(text_at(*one, "Id"), spec.name); !gone) {
+            co_return propagate(gone);
+        }
+        break;
+    case ByHand::other_model:
+        co_return fail(Error{
+            .code = ErrorCode::conflict,
+            .message =
+                fmt::format("{} was started by Compose and serves another model.", spec.name),
+            .word = "name_taken",
+            .remedy = fmt::format("Stop it first: docker stop {}", spec.name),
+        });
+    case ByHand::fits: {
+        const auto place = co_await host();
+        if (!place) {
+            co_return propagate(place);
+        }
+        co_return handle_by_hand(*std::move(one), spec, !place->network.empty());
+    }
+    }
+    co_return std::optional<InstanceHandle>{};
 }
 
 // What is left of this identity goes; what runs is a conflict.
@@ -467,7 +508,19 @@ Task<Result<void>> DockerDriver::stop(InstanceHandle handle, Force force) {
             co_return propagate(ended);
         }
     }
-    co_return Result<void>{};
+    if (!found->empty() || handle.container_id.empty()) {
+        co_return Result<void>{};
+    }
+    // One that was started by hand has no labels of this instance.
+    auto by_hand = co_await container(handle.container_id);
+    if (!by_hand) {
+        co_return propagate(by_hand, fmt::format("Stopping {}", handle.name));
+    }
+    Json ours = as_ours(*std::move(by_hand), identity, handle.log_path);
+    if (ours.is_null()) {
+        co_return Result<void>{};
+    }
+    co_return co_await end(std::move(ours), force);
 }
 
 Task<Result<void>> DockerDriver::end(Json container, Force force) {

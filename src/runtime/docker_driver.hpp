@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -47,6 +48,7 @@ private:
 
     Task<Result<Json>> container(std::string id);  // null: there is none
     Task<Result<std::vector<Json>>> containers(Filters labels);
+    Task<Result<std::optional<InstanceHandle>>> go_on_with(const InstanceSpec& spec);
     Task<Result<void>> clear_the_way(const InstanceSpec& spec);
     Task<Result<void>> free_the_name(const InstanceSpec& spec);
     Task<Result<std::string>> create(const InstanceSpec& spec);

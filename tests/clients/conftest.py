@@ -5,7 +5,9 @@ import sys
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from nova_fixture import FakeEngine, Nova, engine_dir, model_path  # noqa: E402
+from nova_fixture import FakeEngine, Nova, RealLlama, engine_dir, model_path  # noqa: E402
+
+CALLS = pathlib.Path(__file__).parent / "calls_template.jinja"
 
 
 @pytest.fixture(scope="session")
@@ -34,6 +36,24 @@ def fake(tmp_path_factory):
         nova.start("custom", "--url", engine.url + "/v1")
         yield nova, engine
         engine.turn()
+
+
+@pytest.fixture(scope="session")
+def calling_llama(tmp_path_factory):
+    """nova in front of a real llama.cpp that can be made to call a tool, small as its model is."""
+    folder = tmp_path_factory.mktemp("calls") / "data"
+    with RealLlama("--jinja", "--chat-template-file", CALLS) as engine, Nova(folder) as nova:
+        nova.start("custom", "--url", f"http://127.0.0.1:{engine.port}/v1")
+        yield nova
+
+
+@pytest.fixture(scope="session")
+def calling_fake(tmp_path_factory):
+    """nova in front of the fake engine, which calls the first tool."""
+    folder = tmp_path_factory.mktemp("tools") / "data"
+    with FakeEngine("--alias", "fake-model") as engine, Nova(folder) as nova:
+        nova.start("custom", "--url", engine.url + "/v1")
+        yield nova
 
 
 @pytest.fixture

@@ -71,6 +71,18 @@ def newest_operation(nova):
     return json.loads(nova.cli("operations", "--json").stdout)["operations"][0]
 
 
+def told_everywhere(nova, document, operation):
+    """The backend serves again, and why it had to roll back can still be seen."""
+    error = operation["error"]
+    assert "error" not in document
+    failure = document["last_failure"]
+    assert failure["rolled_back"] and failure["target"] == operation["target"]
+    assert (failure["detail"], failure["remedy"]) == (error["detail"], error["remedy"])
+    for command in ("status", "doctor"):
+        told = nova.cli(command, check=False).stdout
+        assert error["detail"] in told and error["remedy"] in told, told
+
+
 def switched_back(nova, failure, words, *wish):
     """Switches, and asserts the whole promise; the operation's error."""
     before = nova.backend()
@@ -83,6 +95,7 @@ def switched_back(nova, failure, words, *wish):
     operation = newest_operation(nova)
     assert operation["state"] == "rolled_back"
     error = operation["error"]
+    told_everywhere(nova, document, operation)
     assert error.get("failure") == failure and words in error["detail"], error
     assert error["remedy"].endswith(".") and error["log_excerpt"]
     assert error["log_excerpt"].splitlines()[-1] in done.stderr
@@ -97,6 +110,7 @@ def switched_back(nova, failure, words, *wish):
     assert again["model"] == before["model"] and nova.chat() == 200
     assert set(runs(nova)) <= set(starts), "something was started although what is wanted ran"
     assert newest_operation(nova)["id"] == operation["id"]
+    told_everywhere(nova, again, operation)
     assert len(nova.engine_pids()) == 1
     return error
 

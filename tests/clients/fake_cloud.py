@@ -33,16 +33,23 @@ class FakeCloud:
         self.server = Server((host, 0), self._handler())
         self.thread = threading.Thread(target=self.server.serve_forever)
 
-    def turn(self, status=200, headers=None, body=None, reset=None, stall=None, no_list=False):
+    def turn(self, status=200, headers=None, body=None, reset=None, stall=None, no_list=False,
+             list_status=200, quote=None, shape=None):
         """status, headers, body: of answers to POST. reset and stall: where the answer ends or
         waits: "head" (before it), "start" (after the head), or the number of pieces of content
-        before it. no_list: GET models is a 404."""
+        before it. no_list: GET models is a 404; list_status, with body: another refusal. quote:
+        an object that is sent as the first event of a stream, or as the answer, with status 200.
+        shape: of a stream, "json" (it is none), "no_end" (it lacks its end) or "trickle" (bytes
+        that never make an event)."""
         self.status = status
         self.headers = headers or {}
         self.body = body
         self.reset = reset
         self.stall = stall
         self.no_list = no_list
+        self.list_status = list_status
+        self.quote = quote
+        self.shape = shape
 
     def __enter__(self):
         self.thread.start()
@@ -82,6 +89,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.note(None)
         if not self.authorised():
             return
+        if self.cloud.list_status != 200:
+            self.give(self.cloud.list_status, self.cloud.body)
+            return
         if self.cloud.no_list or not self.path.split("?")[0].endswith("/models"):
             self.give(404, {"error": {"message": "no such page", "code": "not_found"}})
             return
@@ -99,6 +109,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             if self.cloud.status != 200:
                 told = self.cloud.body if self.cloud.body is not None else self.error("not well")
                 self.give(self.cloud.status, told, self.cloud.headers)
+            elif self.cloud.quote is not None and not body.get("stream"):
+                self.give(200, self.cloud.quote)
             elif self.path.endswith("/embeddings"):
                 self.embed(body)
             elif self.path.endswith("/messages"):
@@ -155,6 +167,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
         self.border("start")
+        if self.cloud.shape == "trickle":
+            while not self.cloud.released.wait(0.05):
+                self.wfile.write(b"1\r\n:\r\n")
+                self.wfile.flush()
+            raise Cut
+        if self.cloud.shape == "no_end":
+            events = events[:1]
+        if self.cloud.quote is not None:
+            events = [f"event: error\ndata: {json.dumps(self.cloud.quote)}\n\n"]
         for number, event in enumerate(events):
             self.border(number)
             raw = event.encode()
@@ -166,7 +187,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         model = body.get("model", "")
         usage = {"prompt_tokens": 3, "completion_tokens": len(WORDS),
                  "total_tokens": 3 + len(WORDS)}
-        if not body.get("stream"):
+        if not body.get("stream") or self.cloud.shape == "json":
             self.give(200, {"id": "c1", "object": "chat.completion", "created": 1, "model": model,
                             "choices": [{"index": 0, "finish_reason": "stop", "message": {
                                 "role": "assistant", "content": TEXT}}], "usage": usage})
@@ -189,7 +210,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def anthropic(self, body):
         model = body.get("model", "")
         usage = {"input_tokens": 3, "output_tokens": len(WORDS)}
-        if not body.get("stream"):
+        if not body.get("stream") or self.cloud.shape == "json":
             self.give(200, {"id": "msg_1", "type": "message", "role": "assistant", "model": model,
                             "content": [{"type": "text", "text": TEXT}],
                             "stop_reason": "end_turn", "stop_sequence": None, "usage": usage})

@@ -178,7 +178,7 @@ def anthropic_tool_result():
         tool_choice={"type": "any"})
     call = [block for block in asked.content if block.type == "tool_use"][0]
     answer = by_anthropic().messages.create(
-        model=MODEL, max_tokens=12, tools=[ANTHROPIC_TOOL],
+        model=MODEL, max_tokens=12, tools=[ANTHROPIC_TOOL], tool_choice={"type": "none"},
         messages=[*ASK_WEATHER, {"role": "assistant", "content": asked.content},
                   {"role": "user", "content": [
                       {"type": "tool_result", "tool_use_id": call.id, "content": "12 degrees"}]}])

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from nova_fixture import FakeEngine, Nova, engine_dir
+from nova_fixture import engine_dir
 
 HERE = pathlib.Path(__file__).parent
 CHECKS = {
@@ -51,21 +51,13 @@ def results(node_folder, request):
     """Runs a script once for each backend, when the first of its checks is asked for."""
     ran = {}
 
-    def of(script, backend):
+    def of(script, backend, *words):
         if (script, backend) not in ran:
-            ran[script, backend] = run(node_folder, script, request.getfixturevalue(backend))
+            ran[script, backend] = run(node_folder, script, request.getfixturevalue(backend),
+                                       *words)
         return ran[script, backend]
 
     return of
-
-
-@pytest.fixture(scope="session")
-def tool_results(node_folder, tmp_path_factory):
-    """On the fake engine, which calls the first tool: SmolLM2 does so on no real engine."""
-    folder = tmp_path_factory.mktemp("node_tools") / "data"
-    with FakeEngine("--alias", "fake-model") as engine, Nova(folder) as nova:
-        nova.start("custom", "--url", engine.url + "/v1")
-        return run(node_folder, "vercel_node.mjs", nova, "tools")
 
 
 @pytest.mark.parametrize("backend", ["llama", "ollama"])
@@ -75,9 +67,11 @@ def test_node(results, script, backend, check):
     assert result["passed"], result["why"]
 
 
+@pytest.mark.parametrize("backend", ["calling_fake", "calling_llama"])
 @pytest.mark.parametrize("check", TOOL_CHECKS)
-def test_tools(tool_results, check):
-    assert tool_results[check]["passed"], tool_results[check]["why"]
+def test_tools(results, backend, check):
+    result = results("vercel_node.mjs", backend, "tools")[check]
+    assert result["passed"], result["why"]
 
 
 @pytest.mark.parametrize("script", CHECKS)
@@ -85,5 +79,5 @@ def test_every_check_of_the_script_is_listed(results, script):
     assert set(results(script, "llama")) == set(CHECKS[script])
 
 
-def test_every_tool_check_is_listed(tool_results):
-    assert set(tool_results) == set(TOOL_CHECKS)
+def test_every_tool_check_is_listed(results):
+    assert set(results("vercel_node.mjs", "calling_fake", "tools")) == set(TOOL_CHECKS)

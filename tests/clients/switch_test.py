@@ -1,4 +1,5 @@
 """Ollama and llama.cpp take turns under fifty streaming clients, as somebody outside sees it."""
+import collections
 import http.client
 import json
 import os
@@ -7,6 +8,9 @@ import statistics
 import threading
 import time
 
+import pytest
+
+from fake_cloud import TEXT, FakeCloud
 from nova_fixture import LONG, Nova, engine_dir, model_path, request, until
 
 ROUNDS = 20 if LONG else 2
@@ -16,6 +20,11 @@ SHORT_DRAIN_S = 15
 POLL_S = 0.01
 GAP_LIMIT_S = 0.3
 TICKS = os.sysconf("SC_CLK_TCK")
+DONE = b"data: [DONE]\n\n"
+CLOUD = "remote"  # the provider's id
+CLOUD_KEY = "sk-r"
+PARALLEL = 4  # requests that nova lets llama.cpp compute at once
+ENDLESS = 6  # more than that: who waits behind them has no byte when they are cut
 
 
 class Client:
@@ -31,6 +40,7 @@ class Client:
                                 "messages": [{"role": "user", "content": "Say hello."}]})
         self.answers = []  # (kind, began, ended, detail)
         self.began = None
+        self.streams = False  # its answer has begun
         self.over = threading.Event()
         self.thread = threading.Thread(target=self._run)
         self.thread.start()
@@ -49,11 +59,14 @@ class Client:
             connection.close()
         if text is None:
             return "left", b""
+        if answer.getheader("X-Nova-Provider") == CLOUD:
+            good = answer.status == 200 and text.endswith(DONE) and content(text) == TEXT
+            return ("by the cloud" if good else "badly by the cloud"), text[-300:]
         if answer.status == 503:
             return ("refused" if answer.getheader("Retry-After") else "no Retry-After"), text
         if answer.status != 200:
             return f"HTTP {answer.status}", text
-        if text.endswith(b"data: [DONE]\n\n") and b'"error"' not in text:
+        if text.endswith(DONE) and b'"error"' not in text:
             return "whole", b""
         return ("cut" if b'data: {"error"' in text else "cut without its event"), text[-300:]
 
@@ -62,6 +75,7 @@ class Client:
         pieces = []
         while piece := answer.read1():
             pieces.append(piece)
+            self.streams = True
             provider = answer.getheader("X-Nova-Provider")
             if self.over.is_set() and provider is not None and provider == self.leaves:
                 return None
@@ -71,13 +85,22 @@ class Client:
         while not self.over.is_set():
             self.began = time.monotonic()
             kind, detail = self._once()
+            self.streams = False
             self.answers.append((kind, self.began, time.monotonic(), detail))
-            if kind == "refused":
+            if kind in ("refused", "by the cloud"):
                 self.over.wait(0.2)
 
     def leave(self):
         self.over.set()
         self.thread.join()
+
+
+def content(stream):
+    """What an OpenAI event stream says."""
+    events = [json.loads(line[6:]) for line in stream.decode().split("\n\n")
+              if line.startswith("data: {")]
+    return "".join(event["choices"][0]["delta"].get("content") or ""
+                   for event in events if event["choices"])
 
 
 class Outside:
@@ -160,6 +183,34 @@ def gap_beyond(outside, clients, known):
     return opened - max(closed, drained) - outside.engines[new[0]]
 
 
+def stand_in(nova, cloud):
+    """Makes the fake cloud the fallback."""
+    status, _, raw = request(nova.control, "PUT", f"/api/v1/recovery/providers/{CLOUD}",
+                             {"base_url": cloud.url, "secret": CLOUD_KEY,
+                              "default_model": "cloud-1"},
+                             headers={"X-Admin-Secret": nova.secret()})
+    assert status == 200, raw
+    until(lambda: b"cloud-1" in nova.get("/v1/models")[2], 20, "the cloud's models")
+
+
+def tally(clients):
+    """How many answers ended in which way."""
+    return collections.Counter(a[0] for client in clients for a in client.answers)
+
+
+def end(clients):
+    for client in clients:
+        client.over.set()
+    for client in clients:
+        client.leave()
+
+
+def served_again(clients):
+    """Waits until each of them could have had an answer from this side."""
+    before = tally(clients)["whole"]
+    until(lambda: tally(clients)["whole"] >= before + CLIENTS, 300, "answers")
+
+
 def test_taking_turns_cuts_nobody(tmp_path):
     with nova_with_both(tmp_path / "data", LONG_DRAIN_S) as nova:
         nova.start("ollama", "--model", model_path())  # uploads the file once
@@ -170,51 +221,76 @@ def test_taking_turns_cuts_nobody(tmp_path):
         gaps = []
         try:
             for turn in range(ROUNDS):
-                served = sum(len(c.answers) for c in clients)
-                until(lambda n=served: sum(a[0] == "whole" for c in clients for a in c.answers)
-                      and sum(len(c.answers) for c in clients) >= n + CLIENTS, 300, "answers")
+                served_again(clients)
                 known = set(outside.engines)
                 switch(nova, "ollama" if turn % 2 == 0 else "llamacpp")
                 until(lambda: outside.ready[-1][1], 10, "ready, seen from outside")
                 gaps.append(gap_beyond(outside, clients, known))
         finally:
-            for client in clients:
-                client.over.set()
-            for client in clients:
-                client.leave()
+            end(clients)
             outside.leave()
-        kinds = {}
-        for client in clients:
-            for kind, *_ in client.answers:
-                kinds[kind] = kinds.get(kind, 0) + 1
-        print(f"{ROUNDS} rounds, answers: {kinds}; gap beyond the engine's own: "
+        kinds = tally(clients)
+        print(f"{ROUNDS} rounds, answers: {dict(kinds)}; gap beyond the engine's own: "
               f"median {statistics.median(gaps) * 1000:.0f} ms, worst {max(gaps) * 1000:.0f} ms")
         assert set(kinds) <= {"whole", "refused"}, kinds
         assert kinds["whole"] and kinds["refused"]
         assert max(gaps) <= GAP_LIMIT_S, gaps
 
 
-def test_only_what_is_older_than_the_drain_is_cut(tmp_path):
-    with nova_with_both(tmp_path / "data", SHORT_DRAIN_S) as nova:
+def test_a_cloud_answers_whoever_comes_while_the_engines_change(tmp_path):
+    with FakeCloud(["cloud-1"], key=CLOUD_KEY) as cloud, \
+            nova_with_both(tmp_path / "data", LONG_DRAIN_S) as nova:
+        nova.start("ollama", "--model", model_path())
+        switch(nova, "llamacpp")
+        model = nova.model()
+        stand_in(nova, cloud)
+        clients = [Client(nova, model) for _ in range(CLIENTS)]
+        in_each = []
+        try:
+            for turn in range(ROUNDS):
+                served_again(clients)
+                before = tally(clients)["by the cloud"]
+                switch(nova, "ollama" if turn % 2 == 0 else "llamacpp")
+                in_each.append(tally(clients)["by the cloud"] - before)
+        finally:
+            end(clients)
+        kinds = tally(clients)
+        print(f"{ROUNDS} rounds with a cloud, answers: {dict(kinds)}; "
+              f"by the cloud in each: {in_each}")
+        assert set(kinds) == {"whole", "by the cloud"}, kinds
+        assert min(in_each) > 0
+        assert len(cloud.asked("/chat/completions")) == kinds["by the cloud"]
+
+
+@pytest.mark.parametrize("instead", ["refused", "by the cloud"])
+def test_only_what_is_older_than_the_drain_is_cut(tmp_path, instead):
+    """Who has no byte yet when the time of the drain is over is not cut, but answered instead."""
+    with FakeCloud(["cloud-1"], key=CLOUD_KEY) as cloud, \
+            nova_with_both(tmp_path / "data", SHORT_DRAIN_S) as nova:
         nova.start("llamacpp", "--model", model_path())
         model = nova.model()
+        if instead == "by the cloud":
+            stand_in(nova, cloud)
+        brief = [Client(nova, model) for _ in range(CLIENTS - ENDLESS)]
         # What Ollama gives them afterwards could last for many minutes and is of no interest.
-        endless = [Client(nova, model, leaves="ollama", max_tokens=4000, ignore_eos=True)
-                   for _ in range(2)]
-        brief = [Client(nova, model) for _ in range(CLIENTS - 2)]
+        endless = []
         try:
-            until(lambda: sum(len(c.answers) for c in brief) >= CLIENTS, 300, "answers")
+            until(lambda: tally(brief)["whole"] >= CLIENTS, 300, "answers")
+            endless += [Client(nova, model, leaves="ollama", max_tokens=4000, ignore_eos=True)
+                        for _ in range(ENDLESS)]
+            until(lambda: sum(client.streams for client in endless) == PARALLEL, 300,
+                  "streams in all places of the engine")
             switch(nova, "ollama")
         finally:
-            for client in endless + brief:
-                client.over.set()
-            for client in endless + brief:
-                client.leave()
+            end(brief + endless)
         ends = [answer for client in endless + brief for answer in client.answers]
+        kinds = tally(endless + brief)
+        assert set(kinds) <= {"whole", "cut", "left", instead}, kinds
         cut = [answer for answer in ends if answer[0] == "cut"]
-        assert {answer[0] for answer in ends} <= {"whole", "refused", "cut", "left"}, ends[:5]
         assert cut, "no stream was longer than the drain"
         for _, began, ended, detail in cut:
             assert ended - began >= SHORT_DRAIN_S - 0.5, (ended - began, detail)
-        print(f"{len(cut)} of {len(ends)} answers cut, the youngest after "
-              f"{min(a[2] - a[1] for a in cut):.1f} s")
+        queued = [a for a in ends if a[0] == instead and a[2] - a[1] >= SHORT_DRAIN_S - 0.5]
+        assert queued, "nobody had waited for a place when the drain was over"
+        print(f"{dict(kinds)}; the youngest was cut after {min(a[2] - a[1] for a in cut):.1f} s; "
+              f"{len(queued)} without a byte until then were {instead}")

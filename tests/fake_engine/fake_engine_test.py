@@ -424,3 +424,18 @@ def test_bench_mode_answers_600_bytes_and_100_chunks():
             got = events(connection.getresponse().read())
             assert len(got) == 101 and got[-1] == "[DONE]"
         connection.close()
+
+
+def test_bench_mode_speaks_ollama_too():
+    with FakeEngine("--bench", "--surface", "ollama") as engine:
+        connection = http.client.HTTPConnection("127.0.0.1", engine.port)
+        connection.request("GET", "/api/tags")
+        assert json.loads(connection.getresponse().read())["models"][0]["name"] == "bench:latest"
+        connection.request("POST", "/api/chat", json.dumps(CHAT))
+        whole = connection.getresponse().read()
+        assert len(whole) == 600 and json.loads(whole)["eval_count"] == 100
+        connection.request("POST", "/api/chat", json.dumps(STREAM))
+        lines = [json.loads(line) for line in connection.getresponse().read().splitlines()]
+        assert len(lines) == 101
+        assert [line["done"] for line in lines] == [False] * 100 + [True]
+        connection.close()

@@ -48,6 +48,53 @@ def test_a_mode_derives_profiles_and_strategy(clone, mode, profiles, strategy):
     assert f"NOVA_INFERENCE_MODE={mode}" in env_lines(clone)
 
 
+@pytest.mark.parametrize("before,mode,profiles", [
+    ("web,local-vllm", "hybrid", "web,local-vllm"),
+    ("local-sglang,web,local-ollama", "local-only", "web,local-sglang"),
+    ("local-llamacpp", "cloud-only", ""),
+    ("local-mine", "hybrid", "local-mine,local-ollama")])
+def test_one_engine_of_ours_is_selected_and_it_is_the_one_that_was(clone, before, mode, profiles):
+    (clone / ".env").write_text(f"COMPOSE_PROFILES={before}\n")
+    assert setup(clone, "--mode", mode).returncode == 0
+    assert f"COMPOSE_PROFILES={profiles}" in env_lines(clone)
+
+
+def choose_runtime(clone, docker, *words):
+    """setup.sh's choice with a PATH whose docker is this script; None: there is none."""
+    bin_folder = clone / "bin"
+    bin_folder.mkdir()
+    for tool in ("bash", "dirname", "timeout", "sleep"):
+        (bin_folder / tool).symlink_to(shutil.which(tool))
+    if docker is not None:
+        (bin_folder / "docker").write_text(f"#!/bin/bash\n{docker}\n")
+        (bin_folder / "docker").chmod(0o755)
+    return subprocess.run(["./setup.sh", "--choose-runtime-only", *words], cwd=clone, text=True,
+                          capture_output=True, check=False,
+                          env={"PATH": str(bin_folder), "USER": "me"})
+
+
+@pytest.mark.parametrize("docker,where,why", [
+    (None, "native", "not installed"),
+    ("echo 28.2.2", "containers", "Docker 28.2.2 answers"),
+    ("echo 'Cannot connect to the Docker daemon' >&2; exit 1", "native", "does not answer"),
+    ("echo 'permission denied while trying to connect' >&2; exit 1", "native",
+     "usermod -aG docker me")])
+def test_engines_run_in_docker_where_it_answers_and_the_reason_is_said(clone, docker, where, why):
+    done = choose_runtime(clone, docker)
+    assert done.returncode == 0, done.stderr
+    assert where in done.stdout and why in done.stdout, done.stdout
+
+
+def test_the_runtime_can_be_said(clone):
+    assert "native programs: you said so" in choose_runtime(
+        clone, "echo 28", "--runtime", "native").stdout
+
+
+def test_a_runtime_nobody_knows_is_refused(clone):
+    done = choose_runtime(clone, None, "--runtime=kvm")
+    assert done.returncode == 2 and "docker or native" in done.stderr
+
+
 def test_lines_of_others_stay_as_they_are(clone):
     others = ["# mine", "HF_TOKEN=a b=c\\n\"d\"", "", "NOT A PAIR", "POSTGRES_PASSWORD=x"]
     (clone / ".env").write_text("\n".join(others))

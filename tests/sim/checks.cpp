@@ -18,11 +18,11 @@ using lifecycle::Running;
 using lifecycle::Traffic;
 using lifecycle::Work;
 
-namespace {
-
 UpstreamId upstream_of(Generation instance) {
     return {fmt::format("local/{}", instance.value)};
 }
+
+namespace {
 
 const Running* instance_of(const BackendState& state, Generation generation) {
     for (const auto* instance : {&state.running, &state.candidate, &state.retiring}) {
@@ -66,10 +66,73 @@ void check_engines(World& world, const Life& life) {
         world.violated("what runs is known");
     }
     const bool rests = state.phase == Phase::stopped || state.phase == Phase::failed ||
-                       state.phase == Phase::backing_off;
+                       state.phase == Phase::backing_off || state.phase == Phase::parked;
     if (rests && state.busy == Work::none && world.alive() > 0) {
         world.violated(fmt::format("{} holds no engine", name(state.phase)));
     }
+}
+
+// Looks at another than what serves say nothing about it later.
+void check_doubt(World& world, const Life& life) {
+    const BackendState& state = life.state();
+    for (const auto& engine : world.engines) {
+        const Generation generation = engine->handle.identity.generation;
+        if (!state.running || state.running->generation != generation) {
+            world.forget_looks(*engine);
+        } else if (state.phase == Phase::ready && !state.running->broken &&
+                   engine->overdue > world.schedule.policy.strikes + 1) {
+            world.violated("the benefit of the doubt ends");
+        }
+    }
+}
+
+void check_idleness(World& world, Life& life) {
+    const BackendState& state = life.state();
+    const lifecycle::LifecyclePolicy& policy = world.schedule.policy;
+    const bool calm = policy.idle_unload.count() > 0 && !world.froze &&
+                      world.schedule.evidence != Evidence::bytes && !life.leaving() &&
+                      state.phase == Phase::ready && state.busy == Work::none && !state.wish &&
+                      !state.preparing && !state.candidate && !state.retiring;
+    if (!calm || life.traffic.streams() > 0) {
+        life.idle_since = world.clock.now();
+        return;
+    }
+    const TimePoint since = std::max(life.idle_since, life.traffic.used_at);
+    const auto patience = policy.idle_unload + 3 * policy.idle_look + std::chrono::seconds{20};
+    if (world.clock.now() > since + patience) {
+        world.violated("what nobody uses is put away");
+    }
+}
+
+// Shown by what it did between two looks: more than can slip between the harness's look and nova's.
+bool clearly_worked(const Look& before, const Look& after) {
+    return after.work - before.work >= std::chrono::seconds{5};
+}
+
+// The last looks were bad, and none of them is excused by work.
+bool struck(const World& world, const Engine& engine) {
+    const lifecycle::LifecyclePolicy& policy = world.schedule.policy;
+    const auto& looks = engine.looks;
+    if (looks.size() < policy.strikes) {
+        return false;
+    }
+    const bool telling = world.schedule.evidence != Evidence::log ||
+                         std::ranges::none_of(world.schedule.entries, [](const Entry& entry) {
+                             return entry.act == Act::daemon_away;
+                         });
+    for (std::size_t i = looks.size() - policy.strikes; i < looks.size(); ++i) {
+        const bool doubted = engine.bad_since && looks[i].at + std::chrono::seconds{5} <
+                                                     *engine.bad_since + policy.busy_doubt;
+        // One that was stopped tells no counters, not even of what it did before.
+        const bool mute =
+            world.schedule.evidence == Evidence::counters && engine.hung_at <= looks[i].at;
+        const bool excused = telling && !mute && doubted && !world.froze && !world.planned &&
+                             i > 0 && clearly_worked(looks[i - 1], looks[i]);
+        if (looks[i].answered || excused) {
+            return false;
+        }
+    }
+    return true;
 }
 
 // The machine's reasons to take an engine away, seen from what the engine did.
@@ -78,17 +141,8 @@ void judge_reason(World& world, const Life& life, const Engine& engine, const Ru
         return;
     }
     const std::string& code = running.broken->error.code;
-    const std::size_t strikes = life.world.schedule.policy.strikes;
-    if (code == "unresponsive") {
-        const auto& verdicts = engine.verdicts;
-        const bool struck =
-            verdicts.size() >= strikes && std::none_of(
-                                              verdicts.end() - static_cast<std::ptrdiff_t>(strikes),
-                                              verdicts.end(), [](bool answered) { return answered; }
-                                          );
-        if (!struck) {
-            world.violated("only strikes in a row take an engine away");
-        }
+    if (code == "unresponsive" && life.state().running && !struck(world, engine)) {
+        world.violated("only strikes in a row without work take an engine away");
     }
     const bool seen = std::ranges::none_of(world.schedule.entries, [](const Entry& entry) {
         return entry.act == Act::daemon_away || entry.act == Act::health_hangs ||
@@ -106,12 +160,30 @@ void check(World& world) {
     if (!world.life || world.life->dead || world.life->ended) {
         return;
     }
-    const Life& life = *world.life;
+    Life& life = *world.life;
     if (!life.traffic.leases_balance()) {
         world.violated("leases balance");
     }
     check_traffic(world, life);
     check_engines(world, life);
+    check_doubt(world, life);
+    check_idleness(world, life);
+}
+
+void judge_idleness(
+    Life& life, const BackendState& before, const lifecycle::Event& event, const BackendState& after
+) {
+    if (!before.parked && after.parked) {
+        const bool used =
+            before.running && life.traffic.streams_on(upstream_of(before.running->generation)) > 0;
+        if (after.traffic != Traffic::closed || used) {
+            life.world.violated("put away is only what nobody is inside of, with traffic closed");
+        }
+    }
+    if (std::holds_alternative<lifecycle::Woken>(event) && before.parked && after.parked &&
+        !before.leaving) {
+        life.world.violated("a request wakes what is parked");
+    }
 }
 
 void judge_step(Life& life, const BackendState& before, const lifecycle::Step& step) {
@@ -141,8 +213,8 @@ void judge_step(Life& life, const BackendState& before, const lifecycle::Step& s
             // A stop that failed goes on though the wish came back to it: the engine was told to
             // end.
             if (serving && before.running->stop_failures == 0 && !state.running->broken &&
-                !state.leaving && !state.given_up && !state.retry_at && state.desired &&
-                state.desired->host == state.running->target.host) {
+                !state.leaving && !state.parked && !state.given_up && !state.retry_at &&
+                state.desired && state.desired->host == state.running->target.host) {
                 world.violated("what is wanted and well is not stopped");
             }
         }

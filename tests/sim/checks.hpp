@@ -14,6 +14,10 @@ struct Engine;
 void check(World& world);
 // When a transition was decided.
 void judge_step(Life& life, const lifecycle::BackendState& before, const lifecycle::Step& step);
+void judge_idleness(
+    Life& life, const lifecycle::BackendState& before, const lifecycle::Event& event,
+    const lifecycle::BackendState& after
+);
 // When an engine is about to exist, a request is let in, an engine is about to be stopped.
 void judge_spawn(World& world, Life& life, Generation instance);
 void judge_admission(Life& life, const UpstreamId& upstream);

@@ -15,6 +15,7 @@ using std::chrono::seconds;
 struct Script {
     std::string_view name;
     std::function<void(World&)> play;
+    bool idle = false;  // what nobody uses is put away
 };
 
 void settle(World& world) {
@@ -42,8 +43,14 @@ void kill_after(World& world, seconds time) {
     settle(world);
 }
 
-const std::array<Script, 4>& scripts() {
-    static const std::array<Script, 4> all{{
+void leave_alone(World& world, seconds time) {
+    world.quiet_for(time);
+    world.run_until(world.clock.now() + time, [] { return false; });
+    settle(world);
+}
+
+const std::array<Script, 5>& scripts() {
+    static const std::array<Script, 5> all{{
         {"switch",
          [](World& world) {
              want(world, "a");
@@ -67,6 +74,12 @@ const std::array<Script, 4>& scripts() {
              world.wish(kWishes[2]);
              kill_after(world, seconds{2});
          }},
+        {"parked and woken",
+         [](World& world) {
+             want(world, "a");
+             leave_alone(world, seconds{20});
+         },
+         true},
     }};
     return all;
 }
@@ -86,7 +99,12 @@ std::optional<std::string> play(
     std::optional<std::pair<std::uint64_t, Mishap>> planned, std::vector<std::string>* seen,
     std::FILE* trace_to
 ) {
-    World world{quiet(bug), trace_to};
+    Schedule schedule = quiet(bug);
+    if (script.idle) {
+        schedule.policy.idle_unload = seconds{4};
+        schedule.policy.idle_look = seconds{1};
+    }
+    World world{schedule, trace_to};
     world.planned = planned;
     world.borders_seen = seen;
     world.boot();

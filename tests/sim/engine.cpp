@@ -12,7 +12,7 @@ using std::chrono::seconds;
 
 Task<ProbeResult::Verdict> SimEngine::judge(Engine& engine, Deadline deadline) {
     World& world = life_.world;
-    if (engine.hangs || world.troubled(Act::health_hangs)) {
+    if (engine.hangs || world.troubled(Act::health_hangs) || world.works(engine)) {
         co_await world.clock.sleep_until(deadline.at);
         co_return ProbeResult::Verdict::failed;
     }
@@ -45,15 +45,47 @@ Task<ProbeResult> SimEngine::probe(lifecycle::ProbeTarget target, Deadline deadl
     }
     co_await world.cross(life_, "engine.probed");
     if (engine) {
-        engine->verdicts.push_back(
-            result.verdict == ProbeResult::Verdict::ready ||
-            result.verdict == ProbeResult::Verdict::loading
+        world.looked_at(
+            *engine, result.verdict == ProbeResult::Verdict::ready ||
+                         result.verdict == ProbeResult::Verdict::loading
         );
-        if (engine->verdicts.size() > 16) {
-            engine->verdicts.pop_front();
-        }
     }
     co_return result;
+}
+
+Task<std::optional<std::uint64_t>>
+SimEngine::counters(lifecycle::ProbeTarget target, Deadline deadline) {
+    World& world = life_.world;
+    const Mishap mishap = co_await world.cross(life_, "engine.counters");
+    const auto engine = world.at_address(target.endpoint);
+    if (mishap == Mishap::hangs || (engine && engine->hangs)) {
+        co_await world.clock.sleep_until(deadline.at);
+        co_return std::nullopt;
+    }
+    if (mishap != Mishap::none || !engine) {
+        co_return std::nullopt;
+    }
+    co_return static_cast<std::uint64_t>(world.work_of(*engine) / milliseconds{10});
+}
+
+Task<bool> SimEngine::canary(
+    lifecycle::ProbeTarget target, std::string /*api_base*/, std::string model, Deadline deadline
+) {
+    World& world = life_.world;
+    if (life_.state().parked || model.starts_with("m")) {
+        world.violated("a canary wakes and loads nothing");
+    }
+    co_await world.cross(life_, "engine.canary");
+    const auto engine = world.at_address(target.endpoint);
+    const bool answers = engine && !engine->hangs;
+    if (engine && engine->hangs) {
+        co_await world.clock.sleep_until(deadline.at);
+    }
+    if (engine && !answers && !engine->looks.empty()) {
+        engine->looks.pop_back();
+        world.looked_at(*engine, false);
+    }
+    co_return answers;
 }
 
 Task<Result<lifecycle::ServedModels>>

@@ -45,6 +45,10 @@ Task<Result<store::Committed>> Ledger::commit(std::vector<store::Write> writes) 
             events_[committed->event_ids.at(event++)] = std::hash<std::string>{}(appended->json);
         }
     }
+    latest_written_ = {};
+    for (const Operation& operation : changed) {
+        latest_written_ = std::max(latest_written_, operation.generation);
+    }
     for (const Operation& operation : changed) {
         judge_operation(operation);
     }
@@ -84,8 +88,10 @@ void Ledger::judge_outcome(const Operation& operation) {
         }
         break;
     case OperationState::succeeded:
-        // A later wish may be written down together with an outcome the store has missed.
+        // A later wish may be written down together with an outcome the store has missed; what was
+        // parked and woken meanwhile may have an outcome of its own by then.
         if ((operation.kind == "stop" ? desired.has_value() : !still) &&
+            latest_written_ <= operation.generation &&
             (!record_.state.wish || record_.state.wish->generation <= operation.generation)) {
             violated_("what succeeded is what is wanted");
         }

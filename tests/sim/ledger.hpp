@@ -54,6 +54,7 @@ private:
     std::map<std::uint64_t, std::size_t> events_;  // id to hash of its text
     std::uint64_t last_event_ = 0;
     Generation newest_{};
+    Generation latest_written_{};  // of the operations in this commit
     std::string last_phase_;
 };
 

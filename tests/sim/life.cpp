@@ -38,10 +38,11 @@ Task<void> LifeClock::sleep_until(TimePoint time) {
 }
 
 Life::Life(World& around, std::uint64_t its_number)
-    : world{around}, number{its_number}, clock_{*this}, runtime{*this}, engine{*this},
-      weights{*this}, memory{*this}, store{*this}, traffic{*this},
-      controller{world.io.get_executor(), ports(), options()}, tasks_{world.io.get_executor()},
-      users_{world.io.get_executor()} {
+    : world{around}, number{its_number}, clock_{*this},
+      runtime{*this, runtime::RuntimeKind::process},
+      containers{*this, runtime::RuntimeKind::docker}, engine{*this}, weights{*this}, memory{*this},
+      store{*this}, traffic{*this}, controller{world.io.get_executor(), ports(), options()},
+      tasks_{world.io.get_executor()}, users_{world.io.get_executor()} {
     feed_.subscribe([this](const lifecycle::FeedEvent& event) {
         if (!dead) {
             world.ledger.published(event);
@@ -127,12 +128,19 @@ Task<void> Life::one_cancel() {
     }
 }
 
+void Life::wake() {
+    if (!dead && !leaving_) {
+        controller.wake();
+    }
+}
+
 // ---------------------------------------------------------------- the controller's surroundings
 
 lifecycle::ControllerPorts Life::ports() {
     return {
-        .drivers = [this](runtime::RuntimeKind) { return &runtime; },
-        .kinds = {runtime::RuntimeKind::process},
+        .drivers = [this](runtime::RuntimeKind kind
+                   ) { return kind == runtime::RuntimeKind::docker ? &containers : &runtime; },
+        .kinds = kinds(),
         .client = engine,
         .weights = weights,
         .traffic = traffic,
@@ -149,6 +157,13 @@ lifecycle::ControllerPorts Life::ports() {
         .feed = feed_,
         .memory = &memory,
     };
+}
+
+std::vector<runtime::RuntimeKind> Life::kinds() const {
+    if (world.schedule.two_runtimes) {
+        return {runtime::RuntimeKind::docker, runtime::RuntimeKind::process};
+    }
+    return {runtime::RuntimeKind::process};
 }
 
 lifecycle::ControllerOptions Life::options() {
@@ -169,6 +184,12 @@ Result<lifecycle::Plan> Life::plan(
     plan.instance.identity = identity;
     plan.instance.name = "sim";
     plan.instance.argv = {model.id.value};
+    if (world.schedule.two_runtimes && spec.engine.value == "one") {
+        plan.instance.runtime = runtime::RuntimeKind::docker;
+    }
+    if (world.schedule.evidence == Evidence::counters) {
+        plan.probe.probe.counters_path = "/metrics";
+    }
     plan.instance.grace = std::chrono::seconds{3};
     plan.api_key = fmt::format("key-{:04}", ++world.keys);
     plan.instance.env["KEY"] = plan.api_key;
@@ -201,6 +222,7 @@ void Life::on_step(
         opened_since = true;
     }
     judge_step(*this, before, step);
+    judge_idleness(*this, before, event, step.state);
 }
 
 }  // namespace nova::sim

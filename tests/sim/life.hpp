@@ -21,6 +21,8 @@ public:
     // Asks, and notes what the answer promises.
     void ask(const WishChoice& choice);
     void ask_to_cancel();
+    // A request came to what is parked.
+    void wake();
     // kill -9: from now on nothing it does reaches the world.
     void kill();
 
@@ -40,12 +42,14 @@ public:
     std::optional<Generation> started_for;  // wish of the last start
     TimePoint started_at{};
     bool opened_since = false;
+    TimePoint idle_since{};  // nothing is under way and nobody is inside
 
 private:
     Task<void> body();
     Task<void> one_wish(lifecycle::Wish wish);
     Task<void> one_cancel();
     lifecycle::ControllerPorts ports();
+    std::vector<runtime::RuntimeKind> kinds() const;
     lifecycle::ControllerOptions options();
     Result<lifecycle::Plan> plan(
         const engine::BackendSpec& spec, const engine::ResolvedModel& model,
@@ -63,6 +67,7 @@ private:
 
 public:
     SimRuntime runtime;
+    SimRuntime containers;
     SimEngine engine;
     SimWeights weights;
     SimMemory memory;

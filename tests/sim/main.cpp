@@ -55,6 +55,12 @@ const std::map<std::string, PlantedBug, std::less<>>& bugs() {
         {"spawn_before_intent", PlantedBug::spawn_before_intent},
         {"one_acknowledgement", PlantedBug::one_acknowledgement},
         {"lease_not_taken", PlantedBug::lease_not_taken},
+        {"parks_with_lease", PlantedBug::parks_with_lease},
+        {"wake_lost", PlantedBug::wake_lost},
+        {"canary_counts_as_use", PlantedBug::canary_counts_as_use},
+        {"strike_despite_work", PlantedBug::strike_despite_work},
+        {"doubt_without_end", PlantedBug::doubt_without_end},
+        {"away_means_nothing", PlantedBug::away_means_nothing},
     };
     return all;
 }
@@ -183,7 +189,7 @@ private:
     std::uint64_t operations_ = 0;
 };
 
-// A line: SEED [keep INDEX...] [# what it found]
+// A line: SEED [plain] [keep INDEX...] [# what it found]
 void replay(Tally& tally, const Arguments& arguments) {
     std::ifstream file{NOVA_SIM_SEEDS};
     for (std::string line; std::getline(file, line);) {
@@ -192,9 +198,15 @@ void replay(Tally& tally, const Arguments& arguments) {
         if (!(words >> seed)) {
             continue;
         }
-        Schedule schedule = draw(seed, arguments.bug);
-        std::string keep;
-        if (words >> keep) {
+        std::string word;
+        words >> word;
+        const bool plain = word == "plain";
+        Schedule schedule = draw(seed, arguments.bug, plain ? Extent::plain : Extent::whole);
+        if (plain) {
+            word.clear();
+            words >> word;
+        }
+        if (word == "keep") {
             std::vector<std::size_t> kept;
             for (std::size_t index = 0; words >> index;) {
                 kept.push_back(index);

@@ -29,7 +29,7 @@ private:
 
 class SimRuntime final : public runtime::RuntimeDriver {
 public:
-    explicit SimRuntime(Life& life) : life_{life} {}
+    SimRuntime(Life& life, runtime::RuntimeKind kind) : life_{life}, kind_{kind} {}
 
     Task<Result<runtime::Fingerprint>> fingerprint() override;
     Task<Result<void>> prepare(runtime::InstanceSpec, runtime::ProgressSink) override;
@@ -44,6 +44,7 @@ public:
 
 private:
     Life& life_;
+    runtime::RuntimeKind kind_;
 };
 
 class SimEngine final : public lifecycle::EngineClient {
@@ -55,6 +56,11 @@ public:
     Task<Result<void>>
         load(lifecycle::ProbeTarget, engine::ResolvedModel, runtime::ProgressSink) override;
     Task<Result<void>> unload(lifecycle::ProbeTarget, std::string model, Deadline) override;
+    Task<std::optional<std::uint64_t>>
+    counters(lifecycle::ProbeTarget target, Deadline deadline) override;
+    Task<bool> canary(
+        lifecycle::ProbeTarget target, std::string api_base, std::string model, Deadline deadline
+    ) override;
 
 private:
     Task<lifecycle::ProbeResult::Verdict> judge(Engine& engine, Deadline deadline);
@@ -106,6 +112,8 @@ private:
     Life& life_;
 };
 
+UpstreamId upstream_of(Generation instance);
+
 // A request that runs on an upstream.
 struct Stream {
     UpstreamId upstream;
@@ -153,6 +161,7 @@ public:
     bool publishing() const { return publishing_ > 0; }
 
     std::vector<SimWorker> workers;
+    TimePoint used_at{};  // the last time that a request came or ended
 
 private:
     struct Answers;
@@ -162,6 +171,7 @@ private:
     );
     Task<bool> answered(std::shared_ptr<Answers> answers, std::size_t enough, TimePoint deadline);
     void client_comes(std::size_t worker);
+    void client_asks(std::size_t worker);
     void admit(std::size_t worker, const gateway::Upstream& upstream);
 
     Life& life_;

@@ -21,7 +21,8 @@ std::unexpected<Error> broke(std::string_view what) {
 
 Task<Result<runtime::Fingerprint>> SimRuntime::fingerprint() {
     co_await life_.world.cross(life_, "runtime.fingerprint");
-    co_return runtime::Fingerprint{.usable = true, .detail = {}};
+    const bool away = kind_ == runtime::RuntimeKind::docker && life_.world.during(Act::daemon_away);
+    co_return runtime::Fingerprint{.usable = !away, .detail = {}};
 }
 
 Task<Result<void>> SimRuntime::prepare(runtime::InstanceSpec /*spec*/, runtime::ProgressSink) {
@@ -129,6 +130,9 @@ Task<Result<std::vector<runtime::OwnedInstance>>> SimRuntime::list_owned(Install
     for (const auto& engine : world.engines) {
         using State = runtime::InstanceStatus::State;
         const State state = engine->alive ? State::running : State::gone;
+        if (engine->handle.runtime != kind_) {
+            continue;
+        }
         owned.push_back({engine->handle, {.state = state, .exit = {}}});
     }
     co_await world.cross(life_, "runtime.listed");
@@ -147,7 +151,11 @@ Task<Result<std::string>> SimRuntime::log_tail(InstanceHandle handle, Bytes) {
     }
     const TimePoint seen = std::min(world.clock.now(), engine->progress_until);
     const auto done = std::chrono::duration_cast<seconds>(seen - engine->started).count();
-    co_return fmt::format("loading: {} s\nall is well\n", done);
+    std::string lines = fmt::format("loading: {} s\nall is well\n", done);
+    if (world.schedule.evidence == Evidence::log) {
+        lines += fmt::format("{} tokens\n", world.work_of(*engine) / std::chrono::milliseconds{10});
+    }
+    co_return lines;
 }
 
 Task<Result<runtime::ExecOutput>>

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "core/random.hpp"
+#include "lifecycle/supervision.hpp"
 
 namespace nova::sim {
 namespace {
@@ -19,9 +20,9 @@ constexpr std::string_view kNames[] = {
     "freeze",         "pull_stalls",   "pull_fails",   "start_fails",    "start_lies",
     "start_hangs",    "health_flaps",  "health_hangs", "loading_stalls", "load_fails",
     "load_hangs",     "stop_hangs",    "stop_lies",    "daemon_away",    "store_away",
-    "store_conflict", "publish_fails", "slow_worker",
+    "store_conflict", "publish_fails", "slow_worker",  "quiet",          "busy",
 };
-static_assert(std::size(kNames) == static_cast<std::size_t>(kLastAct) + 1);
+static_assert(std::size(kNames) == static_cast<std::size_t>(kLastOfAll) + 1);
 
 class Drawer {
 public:
@@ -90,44 +91,15 @@ std::uint32_t param_of(Act act, Drawer& drawer) {
     case Act::store_conflict:
     case Act::publish_fails:
     case Act::slow_worker:
+    case Act::quiet:
+    case Act::busy:
         break;
     }
     constexpr std::uint32_t kChances[] = {100, 300, 500, 1000};
     return kChances[drawer.between(0, 3)];
 }
 
-}  // namespace
-
-std::string_view name(Act act) {
-    return kNames[static_cast<std::size_t>(act)];
-}
-
-bool good_model(std::string_view model) {
-    return std::ranges::all_of(kWishes, [&](const WishChoice& choice) {
-        return choice.model != model || choice.good;
-    });
-}
-
-std::string text(const Entry& entry) {
-    std::string when =
-        entry.call ? fmt::format("at border {}", *entry.call)
-                   : fmt::format("at {:.3f} s", static_cast<double>(entry.at.count()) / 1e9);
-    std::string what{name(entry.act)};
-    if (entry.act == Act::wish) {
-        const WishChoice& wish = kWishes[entry.param];
-        what += wish.engine.empty() ? " nothing" : fmt::format(" {}/{}", wish.engine, wish.model);
-    } else if (entry.act >= kFirstWindow) {
-        what += fmt::format(
-            " for {:.1f} s, {} per mille", static_cast<double>(entry.lasts.count()) / 1e9,
-            entry.param
-        );
-    } else if (entry.param > 0) {
-        what += fmt::format(" {}", entry.param);
-    }
-    return fmt::format("{}: {}", when, what);
-}
-
-Schedule draw(std::uint64_t seed, lifecycle::PlantedBug bug) {
+Schedule draw_plain(std::uint64_t seed, lifecycle::PlantedBug bug) {
     Drawer drawer{seed};
     Schedule schedule;
     schedule.seed = seed;
@@ -164,6 +136,88 @@ Schedule draw(std::uint64_t seed, lifecycle::PlantedBug bug) {
             }
             schedule.entries.push_back(entry);
         }
+    }
+    return schedule;
+}
+
+Entry window(Act act, milliseconds at, milliseconds lasts) {
+    return {.act = act, .at = at, .call = {}, .lasts = lasts, .param = 1000};
+}
+
+void draw_idleness(Schedule& schedule, Drawer& drawer, milliseconds length) {
+    schedule.policy.idle_unload = seconds{drawer.between(4, 60)};
+    schedule.policy.idle_look = lifecycle::idle_look_for(schedule.policy.idle_unload);
+    if (drawer.chance(500)) {  // somebody comes about when it is put away
+        schedule.client_pause =
+            schedule.policy.idle_unload *
+            static_cast<std::int64_t>(schedule.workers * drawer.between(4, 15)) / 10;
+    }
+    if (drawer.chance(400)) {
+        schedule.policy.canary_interval = seconds{drawer.between(2, 40)};
+    }
+    for (std::uint64_t n = drawer.between(1, 4); n > 0; --n) {
+        const milliseconds at = drawer.time(length);
+        schedule.entries.push_back(window(Act::quiet, at, seconds{drawer.between(5, 150)}));
+    }
+}
+
+void draw_business(Schedule& schedule, Drawer& drawer) {
+    const milliseconds length = std::max(
+        std::chrono::duration_cast<milliseconds>(schedule.length), milliseconds{seconds{300}}
+    );
+    schedule.length = length;
+    schedule.evidence = static_cast<Evidence>(drawer.between(1, 3));
+    schedule.policy.busy_doubt = seconds{drawer.between(20, 150)};
+    schedule.policy.probe_interval = seconds{drawer.between(6, 20)};
+    for (std::uint64_t n = drawer.between(1, 2); n > 0; --n) {
+        const milliseconds at = drawer.time(length);
+        schedule.entries.push_back(window(Act::busy, at, seconds{drawer.between(20, 300)}));
+    }
+}
+
+}  // namespace
+
+std::string_view name(Act act) {
+    return kNames[static_cast<std::size_t>(act)];
+}
+
+bool good_model(std::string_view model) {
+    return std::ranges::all_of(kWishes, [&](const WishChoice& choice) {
+        return choice.model != model || choice.good;
+    });
+}
+
+std::string text(const Entry& entry) {
+    std::string when =
+        entry.call ? fmt::format("at border {}", *entry.call)
+                   : fmt::format("at {:.3f} s", static_cast<double>(entry.at.count()) / 1e9);
+    std::string what{name(entry.act)};
+    if (entry.act == Act::wish) {
+        const WishChoice& wish = kWishes[entry.param];
+        what += wish.engine.empty() ? " nothing" : fmt::format(" {}/{}", wish.engine, wish.model);
+    } else if (entry.act >= kFirstWindow) {
+        what += fmt::format(
+            " for {:.1f} s, {} per mille", static_cast<double>(entry.lasts.count()) / 1e9,
+            entry.param
+        );
+    } else if (entry.param > 0) {
+        what += fmt::format(" {}", entry.param);
+    }
+    return fmt::format("{}: {}", when, what);
+}
+
+Schedule draw(std::uint64_t seed, lifecycle::PlantedBug bug, Extent extent) {
+    Schedule schedule = draw_plain(seed, bug);
+    if (extent == Extent::plain) {
+        return schedule;
+    }
+    Drawer drawer{seed ^ 0x9e3779b97f4a7c15ULL};  // dice of its own: the rest stays as it was
+    schedule.two_runtimes = drawer.chance(500);
+    if (drawer.chance(400)) {
+        draw_idleness(schedule, drawer, std::chrono::duration_cast<milliseconds>(schedule.length));
+    }
+    if (drawer.chance(400)) {
+        draw_business(schedule, drawer);
     }
     return schedule;
 }

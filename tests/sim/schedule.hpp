@@ -45,10 +45,14 @@ enum class Act : std::uint8_t {
     store_conflict,
     publish_fails,
     slow_worker,
+    // Of no harm; drawn after all others, so that older seeds mean what they meant.
+    quiet,  // nobody asks for anything
+    busy,   // an engine that is ready works, and its health does not answer meanwhile
 };
 
 inline constexpr Act kFirstWindow = Act::pull_stalls;
 inline constexpr Act kLastAct = Act::slow_worker;
+inline constexpr Act kLastOfAll = Act::busy;
 
 std::string_view name(Act act);
 
@@ -84,6 +88,9 @@ inline constexpr WishChoice kWishes[] = {
 
 bool good_model(std::string_view model);
 
+// By what a busy engine shows that it works (decisions.md 2.24).
+enum class Evidence : std::uint8_t { none, bytes, counters, log };
+
 struct Schedule {
     std::uint64_t seed = 0;
     lifecycle::LifecyclePolicy policy{};
@@ -91,9 +98,14 @@ struct Schedule {
     std::size_t workers = 2;
     nanoseconds client_pause{};  // on average, between two requests
     std::uint32_t endless = 0;   // per mille of the clients never end
+    Evidence evidence = Evidence::none;
+    bool two_runtimes = false;  // one-model engines live in one that can be away
     std::vector<Entry> entries;
 };
 
-Schedule draw(std::uint64_t seed, lifecycle::PlantedBug bug);
+// plain: without parking, busy engines and a second runtime, as lines of seeds.txt may ask.
+enum class Extent : std::uint8_t { whole, plain };
+
+Schedule draw(std::uint64_t seed, lifecycle::PlantedBug bug, Extent extent = Extent::whole);
 
 }  // namespace nova::sim

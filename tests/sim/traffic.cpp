@@ -140,6 +140,7 @@ Task<Result<Epoch>> SimTraffic::publish(lifecycle::SlotView view) {
     auto table = std::make_shared<gateway::RoutingTable>();
     table->epoch = epoch;
     table->known_models = view.known_models;
+    table->parked = view.parked;
     if (view.open) {
         auto upstream = std::make_shared<gateway::Upstream>();
         upstream->id = view.open->id;
@@ -203,8 +204,9 @@ Task<void> SimTraffic::cut(UpstreamId upstream) {
     }
     auto answers = std::make_shared<Answers>(world.io.get_executor());
     for (std::size_t i = 0; i < workers.size(); ++i) {
-        tell(i, answers, [upstream](SimWorker& worker, const std::function<void()>& back) {
+        tell(i, answers, [this, upstream](SimWorker& worker, const std::function<void()>& back) {
             worker.cut(upstream);
+            used_at = life_.world.clock.now();
             back();
         });
     }
@@ -213,7 +215,16 @@ Task<void> SimTraffic::cut(UpstreamId upstream) {
 }
 
 lifecycle::TrafficActivity SimTraffic::activity(const UpstreamId& upstream) const {
-    return {.leases = streams_on(upstream), .bytes = 0, .requests = 0, .last_use = {}};
+    std::uint64_t bytes = 0;
+    if (life_.world.schedule.evidence == Evidence::bytes) {
+        for (const auto& engine : life_.world.engines) {
+            if (upstream_of(engine->handle.identity.generation) == upstream) {
+                bytes +=
+                    static_cast<std::uint64_t>(life_.world.work_of(*engine) / milliseconds{10});
+            }
+        }
+    }
+    return {.leases = streams_on(upstream), .bytes = bytes, .requests = 0, .last_use = {}};
 }
 
 // ---------------------------------------------------------------- clients
@@ -246,17 +257,32 @@ void SimTraffic::client_comes(std::size_t worker) {
         if (!shop.lock()) {
             return;
         }
-        const gateway::RoutingTable& table = *workers[worker].table;
-        std::string model = "nothing";
-        if (table.local && !table.local->models.empty()) {
-            model = table.local->models.front();
-        }
-        const gateway::RoutePlan plan = gateway::plan_route(table, model);
-        if (!plan.attempts.empty()) {
-            admit(worker, *plan.attempts.front().upstream);
+        if (!life_.world.during(Act::quiet)) {
+            client_asks(worker);
         }
         client_comes(worker);
     });
+}
+
+void SimTraffic::client_asks(std::size_t worker) {
+    const gateway::RoutingTable& table = *workers[worker].table;
+    std::string model = "nothing";
+    if (table.local && !table.local->models.empty()) {
+        model = table.local->models.front();
+    } else if (table.parked && !table.known_models.empty()) {
+        model = table.known_models.front();
+    }
+    const gateway::RoutePlan plan = gateway::plan_route(table, model);
+    if (!plan.attempts.empty()) {
+        admit(worker, *plan.attempts.front().upstream);
+    } else if (plan.wake) {
+        const std::weak_ptr<int> shop = shop_;
+        life_.world.after(life_.world.some(0, 3), [this, shop] {
+            if (shop.lock()) {
+                life_.wake();
+            }
+        });
+    }
 }
 
 void SimTraffic::admit(std::size_t worker, const gateway::Upstream& upstream) {
@@ -268,6 +294,7 @@ void SimTraffic::admit(std::size_t worker, const gateway::Upstream& upstream) {
     }
     judge_admission(life_, upstream.id);
     ++world.admitted;
+    used_at = world.clock.now();
     if (!world.at_address(upstream.endpoint)) {
         return;  // the connection is refused
     }
@@ -289,11 +316,13 @@ void SimTraffic::admit(std::size_t worker, const gateway::Upstream& upstream) {
     world.after(stays, [this, shop, worker, number] {
         if (shop.lock()) {
             workers[worker].streams.erase(number);
+            used_at = life_.world.clock.now();
         }
     });
 }
 
 void SimTraffic::engine_ended(const Endpoint& endpoint) {
+    used_at = life_.world.clock.now();
     for (SimWorker& worker : workers) {
         std::erase_if(worker.streams, [&](const auto& stream) {
             return stream.second.endpoint == endpoint;

@@ -119,6 +119,19 @@ bool World::troubled(Act act) {
     return false;
 }
 
+bool World::during(Act act) const {
+    return std::ranges::any_of(windows_, [&](const Entry& window) {
+        return window.act == act &&
+               clock.now() <
+                   began_ +
+                       std::chrono::duration_cast<TimePoint::duration>(window.at + window.lasts);
+    });
+}
+
+void World::quiet_for(nanoseconds time) {
+    fire({.act = Act::quiet, .at = clock.now() - began_, .call = {}, .lasts = time, .param = 1000});
+}
+
 milliseconds World::some(std::uint64_t least_ms, std::uint64_t most_ms) {
     return milliseconds{least_ms + rng.below(most_ms - least_ms + 1)};
 }
@@ -192,7 +205,7 @@ void World::boot() {
     }
     ledger.new_life();
     for (const auto& engine : engines) {
-        engine->verdicts.clear();
+        forget_looks(*engine);
     }
     life = std::make_unique<Life>(*this, ++lives_);
     trace("nova boots");
@@ -242,6 +255,9 @@ void World::fire(const Entry& entry) {
     };
     if (entry.act >= kFirstWindow) {
         windows_.push_back(entry);
+        if (entry.act == Act::busy) {
+            busy_.push_back(entry);
+        }
         if (entry.act == Act::daemon_away) {
             every([](Engine& engine) { engine.ended.ring(); });
         }
@@ -261,7 +277,10 @@ void World::fire(const Entry& entry) {
     } else if (entry.act == Act::engine_dies) {
         every([this](Engine& engine) { engine_ends(engine); });
     } else if (entry.act == Act::engine_hangs) {
-        every([](Engine& engine) { engine.hangs = true; });
+        every([this](Engine& engine) {
+            engine.hangs = true;
+            engine.hung_at = std::min(engine.hung_at, clock.now());
+        });
     } else if (entry.act == Act::stranger) {
         every([this](Engine& engine) {
             strangers.push_back(engine.handle.endpoint);
@@ -279,6 +298,9 @@ void World::stop_faults() {
     trace("! faults stop");
     faults_ = false;
     windows_.clear();
+    for (Entry& entry : busy_) {
+        entry.lasts = std::min<nanoseconds>(entry.lasts, clock.now() - began_ - entry.at);
+    }
     on_border_.clear();
     planned.reset();
 }
@@ -312,6 +334,53 @@ std::shared_ptr<Engine> World::at_address(const Endpoint& endpoint) const {
     return found == engines.end() ? nullptr : *found;
 }
 
+std::shared_ptr<Engine> World::of_generation(Generation generation) const {
+    const auto found = std::ranges::find_if(engines, [&](const auto& engine) {
+        return engine->handle.identity.generation == generation;
+    });
+    return found == engines.end() ? nullptr : *found;
+}
+
+nanoseconds World::work_of(const Engine& engine) const {
+    nanoseconds sum{};
+    for (const Entry& entry : busy_) {
+        const auto ready = std::max<nanoseconds>(entry.at, engine.ready_at - began_);
+        const auto end = std::min<nanoseconds>(
+            entry.at + entry.lasts, std::min(clock.now(), engine.hung_at) - began_
+        );
+        sum += engine.ready_at == TimePoint::max() ? nanoseconds{}
+                                                   : std::max(nanoseconds{}, end - ready);
+    }
+    return sum;
+}
+
+bool World::works(const Engine& engine) const {
+    return engine.alive && !engine.hangs && clock.now() >= engine.ready_at && during(Act::busy);
+}
+
+void World::looked_at(Engine& engine, bool answered) {
+    const TimePoint now = clock.now();
+    engine.looks.push_back({.at = now, .answered = answered, .work = work_of(engine)});
+    if (engine.looks.size() > 16) {
+        engine.looks.pop_front();
+    }
+    if (answered) {
+        engine.bad_since.reset();
+        engine.overdue = 0;
+        return;
+    }
+    engine.bad_since = engine.bad_since.value_or(now);
+    if (now >= *engine.bad_since + schedule.policy.busy_doubt) {
+        ++engine.overdue;
+    }
+}
+
+void World::forget_looks(Engine& engine) {
+    engine.looks.clear();
+    engine.bad_since.reset();
+    engine.overdue = 0;
+}
+
 std::size_t World::alive() const {
     return static_cast<std::size_t>(std::ranges::count_if(engines, [](const auto& engine) {
         return engine->alive;
@@ -324,6 +393,7 @@ void World::spawn(
     judge_spawn(*this, caller, spec.identity.generation);
     handle.identity = spec.identity;
     handle.name = spec.name;
+    handle.runtime = spec.runtime;
     handle.endpoint = {.host = "127.0.0.1", .port = next_port_++, .tls = false};
     handle.pid = static_cast<std::int64_t>(100 + rng.below(4));  // used again and again
     handle.start_ticks = ++starts_;

@@ -41,6 +41,13 @@ private:
     asio::steady_timer timer_;
 };
 
+// What a probe of an engine came to.
+struct Look {
+    TimePoint at{};
+    bool answered = false;
+    nanoseconds work{};  // that the engine had done by then
+};
+
 // A process or container that carries our marker.
 struct Engine {
     Engine(const asio::any_io_executor& executor, runtime::InstanceHandle named);
@@ -49,13 +56,16 @@ struct Engine {
     std::string model;
     std::string key;
     bool alive = true;
-    bool hangs = false;   // for ever
+    bool hangs = false;  // for ever
+    TimePoint hung_at = TimePoint::max();
     bool broken = false;  // its file is: it ends at once
     TimePoint started{};
     TimePoint ready_at{};        // TimePoint::max(): never
     TimePoint progress_until{};  // its log tells of progress until then
     std::vector<std::string> loaded;
-    std::deque<bool> verdicts;  // of the last probes, true: it answered
+    std::deque<Look> looks;              // the last ones
+    std::optional<TimePoint> bad_since;  // first bad one since the last good one
+    std::size_t overdue = 0;             // bad ones since the benefit of the doubt was used up
     Bell ended;
 };
 
@@ -84,6 +94,9 @@ public:
     Task<Mishap> cross(Life& life, std::string_view border);
     // Hits this call now? Only while the schedule says so, and never after the faults stopped.
     bool troubled(Act act);
+    // Is such a window open? Without dice.
+    bool during(Act act) const;
+    void quiet_for(nanoseconds time);
 
     // ---- time
     void at(TimePoint time, std::function<void()> what);
@@ -112,7 +125,13 @@ public:
     // ---- engines
     std::shared_ptr<Engine> find(const runtime::InstanceHandle& handle) const;
     std::shared_ptr<Engine> at_address(const Endpoint& endpoint) const;
+    std::shared_ptr<Engine> of_generation(Generation generation) const;
     std::size_t alive() const;
+    // How long it was busy so far; what it shows of that is bytes, counters or lines.
+    nanoseconds work_of(const Engine& engine) const;
+    bool works(const Engine& engine) const;
+    void looked_at(Engine& engine, bool answered);
+    void forget_looks(Engine& engine);
     void spawn(Life& life, const runtime::InstanceSpec& spec, runtime::InstanceHandle& handle);
 
     // ---- findings
@@ -161,6 +180,7 @@ private:
     std::multimap<TimePoint, std::function<void()>> events_;
     std::multimap<std::uint64_t, Entry> on_border_;
     std::vector<Entry> windows_;  // open ones
+    std::vector<Entry> busy_;     // of these, those of work; never forgotten
     std::list<std::unique_ptr<Life>> graves_;
     std::optional<std::string> violation_;
     std::uint16_t next_port_ = 20'000;

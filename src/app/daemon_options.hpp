@@ -1,0 +1,25 @@
+// What parts of the daemon are made with, out of boot configuration, environment and folders.
+#pragma once
+
+#include "app/container_facts.hpp"
+#include "config/boot_config.hpp"
+#include "config/environment.hpp"
+#include "config/settings.hpp"
+#include "net/http_server.hpp"
+#include "runtime/process_driver.hpp"
+#include "store/data_directory.hpp"
+
+namespace nova::app {
+
+// Host and Origin rules of a listener; who may ask for what is the front door's
+// (gateway/front_door).
+net::Admission admission_for(const Endpoint& listen, const config::BootConfig& boot);
+
+runtime::ProcessDriverOptions
+driver_options(const store::DataDirectory& directory, const config::Environment& environment);
+
+// Where Docker is by the settings, and where its tools would be.
+ContainerPlace
+container_place(const config::Settings& settings, const config::Environment& environment);
+
+}  // namespace nova::app
