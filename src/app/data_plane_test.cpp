@@ -331,6 +331,7 @@ TEST_F(DataPlaneTest, EveryRouteNeedsAKeyOnceThereIsOne) {
         record.id = minted.id;
         record.hash = minted.hash;
         std::vector<recovery::KeyRecord> keys{record};
+        co_await plane_.publish(table("local/1"));  // a model nobody knows is looked for: seconds
         co_await publisher.publish(keys);
         for (const net::RouteTable::Entry& route : plane_.routes()) {
             net::FetchRequest request = chat();

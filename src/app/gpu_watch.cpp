@@ -90,6 +90,9 @@ Task<void> GpuWatch::look_once() {
     const hardware::EngineUse use = co_await use_of(status);
     GpuFinding finding = hardware::judge_gpus(known, report, use);
     if (finding.restart_helps && restart_was_tried(finding.trouble)) {
+        if (status.instance && status.instance->identity.generation == restarted_generation_) {
+            co_return;  // still on its way out: nothing can be said of the new one yet
+        }
         finding.restart_helps = false;
         finding.sentence += " Starting it anew did not bring it back.";
     }
@@ -103,6 +106,7 @@ Task<void> GpuWatch::look_once() {
         co_return;
     }
     restarted_at_ = parts_.clock.now();
+    restarted_generation_ = status.instance->identity.generation;
     restarted_for_ = finding.trouble;
     parts_.restart(
         status.instance->identity.generation, {.code = fmt::format("gpu_{}", word(finding.trouble)),

@@ -61,6 +61,7 @@ private:
     Generation looked_for_cpu_{};  // whose log was read
     bool on_cpu_ = false;          // what it said
     std::optional<TimePoint> restarted_at_;
+    Generation restarted_generation_{};  // the instance that was to go
     hardware::GpuTrouble restarted_for_ = hardware::GpuTrouble::none;
 };
 
