@@ -123,9 +123,10 @@ bool struck(const World& world, const Engine& engine) {
     for (std::size_t i = looks.size() - policy.strikes; i < looks.size(); ++i) {
         const bool doubted = engine.bad_since && looks[i].at + std::chrono::seconds{5} <
                                                      *engine.bad_since + policy.busy_doubt;
-        // One that was stopped tells no counters, not even of what it did before.
-        const bool mute =
-            world.schedule.evidence == Evidence::counters && engine.hung_at <= looks[i].at;
+        // One that was stopped tells no counters, not even of what it did before. They are asked
+        // for after the look, and it may stop in between.
+        const bool mute = world.schedule.evidence == Evidence::counters &&
+                          engine.hung_at <= looks[i].at + std::chrono::seconds{5};
         const bool excused = telling && !mute && doubted && !world.froze && !world.planned &&
                              i > 0 && clearly_worked(looks[i - 1], looks[i]);
         if (looks[i].answered || excused) {
