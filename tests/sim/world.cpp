@@ -290,6 +290,11 @@ void World::fire(const Entry& entry) {
         wall_offset += std::chrono::minutes{static_cast<int>(entry.param) - 2000};
     } else if (entry.act == Act::freeze) {
         froze = true;
+        // What nova hears of a look from before, it hears when it wakes: its doubt begins there.
+        for (const auto& engine : engines) {
+            engine->bad_since.reset();
+            engine->overdue = 0;
+        }
         clock.advance(entry.lasts);
     }
 }
