@@ -2,6 +2,7 @@
 #include "engine/preflight.hpp"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 
 #include <fmt/format.h>
@@ -201,12 +202,27 @@ Result<void> refusal_of(const std::vector<Check>& checks) {
     if (failed == checks.end()) {
         return {};
     }
-    std::string word = "preflight_" + failed->name;
-    std::ranges::replace(word, ' ', '_');
+
+    // The words of the driver, which would have found the same later (runtime/docker_error.cpp).
+    struct Row {
+        std::string_view name;
+        ErrorCode code;
+        std::string_view word;
+    };
+
+    constexpr std::array<Row, 5> kWords{{
+        {"docker", ErrorCode::unavailable, "docker_unavailable"},
+        {"image disk", ErrorCode::exhausted, "disk_full"},
+        {"gpu runtime", ErrorCode::precondition, "gpu_runtime_missing"},
+        {"gpu driver", ErrorCode::precondition, "gpu_driver_too_old"},
+        {"port", ErrorCode::precondition, "port_in_use"},
+    }};
+    const auto* const row = std::ranges::find(kWords, failed->name, &Row::name);
+    const bool known = row != kWords.end();
     return fail(Error{
-        .code = ErrorCode::precondition,
+        .code = known ? row->code : ErrorCode::precondition,
         .message = failed->detail,
-        .word = std::move(word),
+        .word = known ? std::string{row->word} : "preflight_failed",
         .remedy = failed->remedy
     });
 }

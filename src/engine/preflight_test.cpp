@@ -50,7 +50,10 @@ std::string failure(
     if (refused) {
         return "";
     }
-    EXPECT_EQ(refused.error().code, ErrorCode::precondition);
+    const ErrorCode code = refused.error().code;
+    const std::string& word = refused.error().word;
+    EXPECT_EQ(code == ErrorCode::unavailable, word == "docker_unavailable");
+    EXPECT_EQ(code == ErrorCode::exhausted, word == "disk_full");
     EXPECT_FALSE(refused.error().remedy.empty());
     return refused.error().word;
 }
@@ -69,7 +72,7 @@ TEST(Preflight, SaysWhyDockerDoesNotAnswerAndLooksNoFurther) {
     ContainerFacts away;
     away.why_not = "connect: no such file or directory";
     EXPECT_EQ(preflight(vllm(), wanted("cuda"), nvidia("590"), away).size(), 1U);
-    EXPECT_EQ(failure(wanted("cuda"), nvidia("590"), away), "preflight_docker");
+    EXPECT_EQ(failure(wanted("cuda"), nvidia("590"), away), "docker_unavailable");
     EXPECT_TRUE(check_docker(away).remedy.contains("systemctl start docker"));
     away.why_not = "connect: Permission denied";
     EXPECT_TRUE(check_docker(away).remedy.contains("usermod -aG docker"));
@@ -78,7 +81,7 @@ TEST(Preflight, SaysWhyDockerDoesNotAnswerAndLooksNoFurther) {
 TEST(Preflight, ChecksTheDiskOnlyForAnImageThatIsNotHere) {
     ContainerFacts facts = good();
     facts.images_free = gib(20);
-    EXPECT_EQ(failure(wanted("cuda"), nvidia("590"), facts), "preflight_image_disk");
+    EXPECT_EQ(failure(wanted("cuda"), nvidia("590"), facts), "disk_full");
     facts.image_here = true;
     EXPECT_EQ(failure(wanted("cuda"), nvidia("590"), facts), "");
     facts.image_here = false;
@@ -87,7 +90,7 @@ TEST(Preflight, ChecksTheDiskOnlyForAnImageThatIsNotHere) {
 }
 
 TEST(Preflight, ComparesTheDriverWithTheImagesCuda) {
-    EXPECT_EQ(failure(wanted("cuda"), nvidia("550.90.07"), good()), "preflight_gpu_driver");
+    EXPECT_EQ(failure(wanted("cuda"), nvidia("550.90.07"), good()), "gpu_driver_too_old");
     EXPECT_EQ(failure(wanted("cuda"), nvidia("580.65.06"), good()), "");
     EXPECT_EQ(failure(wanted("cuda"), nvidia(""), good()), "");
     runtime::InstanceSpec other = wanted("cuda");
@@ -103,7 +106,7 @@ TEST(Preflight, KnowsEveryWayDockerGivesAGpu) {
     EXPECT_EQ(verdict(), CheckVerdict::warn) << "a daemon may know the hook without telling";
     facts.nvidia_hook = false;
     EXPECT_EQ(verdict(), CheckVerdict::fail);
-    EXPECT_EQ(failure(wanted("cuda"), nvidia("590"), facts), "preflight_gpu_runtime");
+    EXPECT_EQ(failure(wanted("cuda"), nvidia("590"), facts), "gpu_runtime_missing");
     facts.nvidia_hook = true;
     EXPECT_EQ(verdict(), CheckVerdict::ok);
     facts.nvidia_hook = false;
@@ -114,7 +117,7 @@ TEST(Preflight, KnowsEveryWayDockerGivesAGpu) {
     facts.podman = true;
     EXPECT_EQ(verdict(), CheckVerdict::fail) << "Podman passes over all but CDI";
     facts.kfd = false;
-    EXPECT_EQ(failure(wanted("rocm"), {}, facts), "preflight_gpu_runtime");
+    EXPECT_EQ(failure(wanted("rocm"), {}, facts), "gpu_runtime_missing");
     EXPECT_EQ(failure(wanted("cpu"), {}, facts), "");
 }
 
@@ -124,7 +127,7 @@ TEST(Preflight, ChecksAPortThatMustBeThisOne) {
     runtime::InstanceSpec instance = wanted("cpu");
     EXPECT_EQ(failure(instance, {}, facts), "");
     instance.listen.port = 8000;
-    EXPECT_EQ(failure(instance, {}, facts), "preflight_port");
+    EXPECT_EQ(failure(instance, {}, facts), "port_in_use");
 }
 
 }  // namespace

@@ -102,10 +102,16 @@ void DockerPullReply::layer(
     Layer& one = layers_[id];
     retrying_.clear();
     if (status == "Downloading") {
-        one.current = static_cast<std::uint64_t>(current);
-        if (total > 0) {
-            one.total = static_cast<std::uint64_t>(total);
+        auto here = static_cast<std::uint64_t>(current);
+        const auto left = static_cast<std::uint64_t>(std::max<std::int64_t>(total, 0));
+        // One that is resumed is counted from where it broke off, of what is left.
+        if (left > 0 && one.total && left < *one.total) {
+            here += *one.total - left;
         }
+        if (left > 0) {
+            one.total = std::max(one.total.value_or(0), left);
+        }
+        one.current = std::max(one.current, std::min(here, one.total.value_or(here)));
         // A layer that is begun again moves only once it is beyond where it was.
         if (one.current > one.furthest) {
             movement_ += one.current - one.furthest;

@@ -1,4 +1,8 @@
 // The progress of a pull, from the lines of a real one.
+#include <cstdint>
+#include <string>
+#include <utility>
+
 #include <gtest/gtest.h>
 
 #include "runtime/docker_pull_reply.hpp"
@@ -65,6 +69,26 @@ TEST(DockerPullReply, TakesRepeatedLinesAndRetriesForNoMovement) {
     reply.feed("{\"status\":\"Downloading\",\"progressDetail\":{\"current\":101,\"total\":1000},"
                "\"id\":\"aa\"}\n");
     EXPECT_GT(reply.movement(), before);
+}
+
+// A layer that goes on counts what is left, from nothing (moby 20.10); one begun anew, from
+// nothing.
+TEST(DockerPullReply, NeverRunsBackwardsWhenALayerIsResumed) {
+    DockerPullReply reply;
+    const auto says = [&](int current, int total) {
+        reply.feed(
+            R"({"status":"Downloading","id":"aa","progressDetail":{"current":)" +
+            std::to_string(current) + R"(,"total":)" + std::to_string(total) + "}}\n"
+        );
+        return std::pair{reply.done(), reply.total().value_or(0)};
+    };
+    using Figures = std::pair<std::uint64_t, std::uint64_t>;
+    EXPECT_EQ(says(630, 1000), (Figures{630, 1000}));
+    EXPECT_EQ(says(0, 370), (Figures{630, 1000}));
+    EXPECT_EQ(says(100, 370), (Figures{730, 1000}));
+    EXPECT_EQ(says(10, 1000), (Figures{730, 1000}));
+    EXPECT_EQ(says(0, -630), (Figures{730, 1000}));
+    EXPECT_EQ(says(9999, 1000), (Figures{1000, 1000}));
 }
 
 TEST(DockerPullReply, TellsTheErrorInEitherSpelling) {
