@@ -141,11 +141,11 @@ TEST_F(ContainerFactsTest, RefusesBeforeAnythingIsStoppedAndOnlyForContainers) {
         context.run();
         return said;
     };
-    EXPECT_EQ(word(), "preflight_gpu_driver");
+    EXPECT_EQ(word(), "gpu_driver_too_old");
     machine.gpus[0].driver = "590.44";
     EXPECT_EQ(word(), "ok");
     answers_["/version"] = fail(ErrorCode::unavailable, "nobody");
-    EXPECT_EQ(word(), "preflight_docker");
+    EXPECT_EQ(word(), "docker_unavailable");
     instance.runtime = runtime::RuntimeKind::process;
     EXPECT_EQ(word(), "ok");
 }
