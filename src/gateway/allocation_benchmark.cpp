@@ -18,66 +18,13 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include "core/allocation_counter.hpp"
 #include "core/task_group.hpp"
 #include "gateway/api_keys.hpp"
 #include "gateway/front_door.hpp"
 #include "gateway/request_tap.hpp"
 #include "gateway/worker.hpp"
 #include "net/socket_address.hpp"
-
-// glibc's own names for the functions that are counted here.
-extern "C" {
-void* __libc_malloc(std::size_t size);
-void* __libc_calloc(std::size_t count, std::size_t size);
-void* __libc_realloc(void* pointer, std::size_t size);
-void* __libc_memalign(std::size_t alignment, std::size_t size);
-}
-
-namespace {
-
-bool counting = false;
-long allocations = 0;
-
-void count_one() {
-    if (counting) {
-        ++allocations;
-        if (std::getenv("STOP_AT_ALLOCATION") != nullptr) {
-            std::abort();
-        }
-    }
-}
-
-}  // namespace
-
-extern "C" {
-
-void* malloc(std::size_t size) {
-    count_one();
-    return __libc_malloc(size);
-}
-
-void* calloc(std::size_t count, std::size_t size) {
-    count_one();
-    return __libc_calloc(count, size);
-}
-
-void* realloc(void* pointer, std::size_t size) {
-    count_one();
-    return __libc_realloc(pointer, size);
-}
-
-void* aligned_alloc(std::size_t alignment, std::size_t size) {
-    count_one();
-    return __libc_memalign(alignment, size);
-}
-
-int posix_memalign(void** pointer, std::size_t alignment, std::size_t size) {
-    count_one();
-    *pointer = __libc_memalign(alignment, size);
-    return *pointer == nullptr ? ENOMEM : 0;
-}
-
-}  // extern "C"
 
 namespace nova::gateway {
 namespace {
@@ -333,6 +280,7 @@ long measure(const Variant& variant) {
 }  // namespace nova::gateway
 
 int main() {
+    stop_at_allocation = std::getenv("STOP_AT_ALLOCATION") != nullptr;
     using nova::gateway::Variant;
     constexpr std::array kVariants{
         Variant{"as it comes", false, false, 1},

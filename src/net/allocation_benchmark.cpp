@@ -12,64 +12,11 @@
 #include <boost/asio/post.hpp>
 #include <sys/socket.h>
 
+#include "core/allocation_counter.hpp"
 #include "core/task_group.hpp"
 #include "net/http_session.hpp"
 #include "net/socket_connection.hpp"
 #include "net/upstream.hpp"
-
-// glibc's own names for the functions that are counted here.
-extern "C" {
-void* __libc_malloc(std::size_t size);
-void* __libc_calloc(std::size_t count, std::size_t size);
-void* __libc_realloc(void* pointer, std::size_t size);
-void* __libc_memalign(std::size_t alignment, std::size_t size);
-}
-
-namespace {
-
-bool counting = false;
-long allocations = 0;
-
-void count_one() {
-    if (counting) {
-        ++allocations;
-        if (std::getenv("STOP_AT_ALLOCATION") != nullptr) {
-            std::abort();
-        }
-    }
-}
-
-}  // namespace
-
-extern "C" {
-
-void* malloc(std::size_t size) {
-    count_one();
-    return __libc_malloc(size);
-}
-
-void* calloc(std::size_t count, std::size_t size) {
-    count_one();
-    return __libc_calloc(count, size);
-}
-
-void* realloc(void* pointer, std::size_t size) {
-    count_one();
-    return __libc_realloc(pointer, size);
-}
-
-void* aligned_alloc(std::size_t alignment, std::size_t size) {
-    count_one();
-    return __libc_memalign(alignment, size);
-}
-
-int posix_memalign(void** pointer, std::size_t alignment, std::size_t size) {
-    count_one();
-    *pointer = __libc_memalign(alignment, size);
-    return *pointer == nullptr ? ENOMEM : 0;
-}
-
-}  // extern "C"
 
 namespace nova::net {
 namespace {
@@ -198,6 +145,7 @@ long measure(std::string_view chunk) {
 }  // namespace nova::net
 
 int main() {
+    stop_at_allocation = std::getenv("STOP_AT_ALLOCATION") != nullptr;
     const long small = nova::net::measure("5\r\nhello\r\n");
     const long several = nova::net::measure("5\r\nhello\r\n3\r\nabc\r\n1\r\n.\r\n");
     std::printf(
