@@ -333,13 +333,15 @@ Task<void> CloudProviders::note_list(
     writes.emplace_back(store::PutDocument{
         .key = key_of(kProviderLists, id), .json = Json{{"models", entry->listed}}.dump()
     });
+    // First what serves: the workers know a model about when the control plane names it, and do
+    // not wait for a disk.
+    co_await parts_.changed();
     const auto stored = co_await parts_.store.commit(std::move(writes));
     if (!stored) {
         parts_.log.warn(
             "provider.list_not_stored", {{"id", id}, {"detail", stored.error().message}}
         );
     }
-    co_await parts_.changed();
 }
 
 }  // namespace nova::app

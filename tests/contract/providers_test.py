@@ -35,7 +35,9 @@ def test_a_provider_from_its_configuration_to_its_removal(api, nova, cloud):
     row = known(api)
     assert row["models"] == ["cloud-1", "org/model:x"] and row["state"] == "usable"
     assert row["kind"] == "openai-compatible" and row["has_secret"]
-    assert "cloud-1" in listed(nova) and "org/model:x" in listed(nova)
+    # The workers are told while the control plane answers already.
+    until(lambda: "cloud-1" in listed(nova), 5, "the cloud's models at the gateway")
+    assert "org/model:x" in listed(nova)
     assert nova.get("/v1/models/org/model:x")[0] == 200
     states = {p["provider"]: p for p in json.loads(nova.get("/health/providers")[2])["providers"]}
     assert states["remote"]["state"] == "ready" and states["remote"]["where"] == "cloud"
