@@ -14,7 +14,8 @@ below ~/.cache/nova (about 10 minutes the first time on two cores), asks once fo
 it to .env, and starts nova, which answers a first prompt and prints its addresses.
 
   --mode MODE          do not ask; also NOVA_INFERENCE_MODE=MODE
-  --runtime docker     engines run in containers; the default where Docker answers
+  --runtime docker     engines run in containers; the default where Docker answers, and left for
+                       native when no engine starts there
   --runtime native     engines run as programs of this machine; also NOVA_SETUP_RUNTIME=native
   --derive-mode-only   write .env and stop
   --choose-runtime-only   say where engines would run, and why, and stop
@@ -165,7 +166,7 @@ choose_runtime() {
     if [[ -n ${runtime:-} ]]; then
         [[ $runtime == docker || $runtime == native ]] ||
             fail "runtime \"$runtime\" is not known; use docker or native." 2
-        reason='you said so'
+        reason=$asked
         return
     fi
     runtime=native
@@ -208,8 +209,31 @@ start_nova() {
         build/release/nova up
 }
 
+# Docker answers, but it may be cut off from the registry: then a native engine serves as well.
+start_nova_with_fallback() {
+    local code
+    # Not as a condition: that would switch off `set -e` inside.
+    set +e
+    (
+        set -e
+        start_nova
+    )
+    code=$?
+    set -e
+    if ((code == 0)) || [[ $runtime != docker || $mode == cloud-only || $reason == "$asked" ]]; then
+        return "$code"
+    fi
+    build/release/nova down
+    runtime=native
+    reason='no engine started in Docker (what it said stands above)'
+    say_runtime
+    tools/engines.sh llamacpp
+    start_nova
+}
+
 main() {
     local mode='' only=no began=$SECONDS runtime=${NOVA_SETUP_RUNTIME:-} reason=''
+    readonly asked='you said so'
     while (($# > 0)); do
         case $1 in
             --mode)
@@ -262,7 +286,7 @@ main() {
             tools/engines.sh model
         fi
     fi
-    start_nova
+    start_nova_with_fallback
     say "done in $((SECONDS - began)) s. Later: build/release/nova up, nova down, nova --help"
 }
 

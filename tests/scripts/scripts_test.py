@@ -85,6 +85,47 @@ def test_engines_run_in_docker_where_it_answers_and_the_reason_is_said(clone, do
     assert where in done.stdout and why in done.stdout, done.stdout
 
 
+def whole_setup(clone, nova, *words):
+    """All of setup.sh where Docker answers, with stand-ins for what it calls; the calls."""
+    calls = clone / "calls"
+    bin_folder = clone / "bin"
+    for path, script in (
+            (bin_folder / "docker", "echo 28.2.2"), (bin_folder / "cmake", ""),
+            (clone / "tools" / "packages.sh", ""),
+            (clone / "tools" / "engines.sh", 'echo "engines $*" >>calls; echo /engine'),
+            (clone / "build" / "release" / "nova",
+             f'echo "nova $* ${{NOVA_RUNTIME:-}}" >>calls\n{nova}')):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"#!/bin/bash\n{script}\n")
+        path.chmod(0o755)
+    done = subprocess.run(["./setup.sh", "--mode", "hybrid", *words], cwd=clone, text=True,
+                          capture_output=True, check=False,
+                          env={"PATH": f"{bin_folder}:/usr/bin:/bin", "USER": "me", "HOME": "/h"})
+    return done, [line for line in calls.read_text().splitlines() if "print-dir" not in line]
+
+
+FAILS_IN_DOCKER = '[[ $1 != up || $NOVA_RUNTIME != docker ]]'
+
+
+def test_docker_that_cannot_fetch_the_image_is_no_end(clone):
+    done, calls = whole_setup(clone, FAILS_IN_DOCKER)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert calls == ["engines model", "nova up docker", "nova down ", "engines llamacpp",
+                     "nova up process"]
+    assert "native programs: no engine started in Docker" in done.stdout
+
+
+def test_docker_that_was_asked_for_is_not_replaced(clone):
+    done, calls = whole_setup(clone, FAILS_IN_DOCKER, "--runtime", "docker")
+    assert done.returncode == 1 and calls == ["engines model", "nova up docker"]
+
+
+def test_docker_that_works_is_left_alone(clone):
+    done, calls = whole_setup(clone, "")
+    assert done.returncode == 0 and calls == ["engines model", "nova up docker"]
+    assert done.stdout.splitlines()[-1].startswith("==> done in")
+
+
 def test_the_runtime_can_be_said(clone):
     assert "native programs: you said so" in choose_runtime(
         clone, "echo 28", "--runtime", "native").stdout
