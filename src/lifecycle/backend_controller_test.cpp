@@ -84,9 +84,18 @@ TEST_F(BackendControllerTest, StartsWhatIsWantedAndOpensTraffic) {
     const Operation operation = operations().front();
     EXPECT_EQ(operation.kind, "start");
     EXPECT_EQ(operation.target, "one a");
-    ASSERT_EQ(operation.phases.size(), 4U);  // weights, create, load, route
-    EXPECT_EQ(operation.phases.front().id, "weights");
-    EXPECT_EQ(operation.phases.front().total, 2U);
+    std::vector<std::string> phases;
+    for (const OperationPhase& phase : operation.phases) {
+        phases.push_back(phase.id + " " + phase.state);
+    }
+    EXPECT_EQ(
+        phases, (std::vector<std::string>{
+                    "weights succeeded", "program succeeded", "create succeeded", "load succeeded",
+                    "route succeeded"
+                })
+    );
+    EXPECT_EQ(operation.phases[0].total, 2U);
+    EXPECT_EQ(operation.phases[1].detail, "/bin/engine");
 }
 
 TEST_F(BackendControllerTest, SaysThatTheSameIsOnItsWayAlready) {

@@ -244,7 +244,7 @@ Task<Event> BackendController::prepare(Target target) {
     }
     const auto prepared =
         co_await driver->prepare(plan->instance, [this](const runtime::Progress& progress) {
-            report_progress(progress.step == "image" ? "image" : "weights", progress);
+            report_progress(progress.step, progress);
         });
     if (!prepared) {
         co_return PrepareFailed{target.spec, failure_from(prepared.error())};

@@ -94,10 +94,16 @@ PhaseEnd phase_ended(const Event& event) {
     return {};
 }
 
+// What a driver prepares behind the weights.
+bool prepared_by_driver(std::string_view phase) {
+    return phase == "image" || phase == "program";
+}
+
 void end_phases(Operation& operation, std::string_view id, std::string_view state, WallTime now) {
     for (OperationPhase& phase : operation.phases) {
-        // Preparing is weights, and then an image where there is one.
-        const bool meant = id.empty() || phase.id == id || (id == "weights" && phase.id == "image");
+        // Preparing is weights, and then what runs them.
+        const bool meant =
+            id.empty() || phase.id == id || (id == "weights" && prepared_by_driver(phase.id));
         if (phase.state == "running" && meant) {
             phase.state = state;
             phase.ended_at = now;
@@ -106,8 +112,8 @@ void end_phases(Operation& operation, std::string_view id, std::string_view stat
     }
 }
 
-// The weights are here, and it is the image's turn; the machine knows both as one step.
-void begin_image_phase(Operation& operation, WallTime now) {
+// The weights are here, and it is the turn of what runs them; the machine knows both as one step.
+void begin_phase_behind_weights(Operation& operation, const std::string& id, WallTime now) {
     const auto weights = std::ranges::find_if(operation.phases, [](const OperationPhase& phase) {
         return phase.id == "weights" && phase.state == "running";
     });
@@ -117,11 +123,11 @@ void begin_image_phase(Operation& operation, WallTime now) {
     weights->state = "succeeded";
     weights->ended_at = now;
     weights->eta_s.reset();
-    OperationPhase image;
-    image.id = "image";
-    image.state = "running";
-    image.started_at = now;
-    operation.phases.push_back(std::move(image));
+    OperationPhase next;
+    next.id = id;
+    next.state = "running";
+    next.started_at = now;
+    operation.phases.push_back(std::move(next));
 }
 
 }  // namespace
@@ -437,8 +443,8 @@ void BackendController::report_progress(
     if (!operation_ || finished(operation_->state)) {
         return;
     }
-    if (phase == "image") {
-        begin_image_phase(*operation_, ports_.clock.wall_now());
+    if (prepared_by_driver(phase)) {
+        begin_phase_behind_weights(*operation_, phase, ports_.clock.wall_now());
     }
     const auto at = std::ranges::find_if(operation_->phases, [&](const OperationPhase& p) {
         return p.id == phase && p.state == "running";

@@ -37,7 +37,8 @@ std::optional<OperationState> operation_state_from(std::string_view word);
 bool finished(OperationState state);
 
 struct OperationPhase {
-    std::string id;     // strategy, drain, stop, image, weights, create, load, warm-up, route
+    // strategy, drain, stop, weights, image or program, create, load, warm-up, route
+    std::string id;
     std::string state;  // running, succeeded, failed, skipped
     WallTime started_at{};
     std::optional<WallTime> ended_at;

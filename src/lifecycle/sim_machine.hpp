@@ -54,7 +54,8 @@ public:
         co_return runtime::Fingerprint{.usable = !machine_.away, .detail = {}};
     }
 
-    Task<Result<void>> prepare(runtime::InstanceSpec, runtime::ProgressSink) override {
+    Task<Result<void>> prepare(runtime::InstanceSpec, runtime::ProgressSink progress) override {
+        progress({.step = "program", .detail = "/bin/engine", .done = {}, .total = {}});
         co_return Result<void>{};
     }
 
