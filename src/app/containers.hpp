@@ -20,7 +20,7 @@ public:
         const engine::EngineRegistry& registry, const config::Environment& environment
     );
 
-    runtime::RuntimeDriver& driver() { return driver_; }
+    runtime::DockerDriver& driver() { return driver_; }
 
     // Setting docker.images; "" when it says nothing about this engine.
     std::string image_of(const EngineName& engine) const;

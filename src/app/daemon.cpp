@@ -16,6 +16,7 @@
 
 #include "app/accounts.hpp"
 #include "app/cloud_providers.hpp"
+#include "app/compose_watch.hpp"
 #include "app/container_facts.hpp"
 #include "app/containers.hpp"
 #include "app/daemon_options.hpp"
@@ -118,6 +119,7 @@ private:
     std::unique_ptr<lifecycle::BackendController> controller_;
     std::unique_ptr<lifecycle::BackendController> embedder_;
     std::unique_ptr<GpuWatch> gpus_;
+    std::unique_ptr<ComposeWatch> compose_;
     std::unique_ptr<CloudProviders> clouds_;
     std::unique_ptr<ListLook> list_look_;
     std::unique_ptr<recovery::RecoveryParts> parts_;
@@ -191,6 +193,19 @@ void Daemon::make_planes() {
         machine_, *controller_, registry_, controller_ports(planner()),
         lifecycle_policy(settings_).probe_interval
     ));
+    compose_ = std::make_unique<ComposeWatch>(ComposeWatch::Parts{
+        .clock = clock_,
+        .log = log_,
+        .backend = *controller_,
+        .may_start = [this] { return strategy() != gateway::Strategy::cloud_only; },
+        .look =
+            [this] {
+                return containers_->driver().services_by_hand(
+                    SlotName{std::string{lifecycle::kLocalSlot}}
+                );
+            },
+        .model_at = make_ollama_look(clock_),
+    });
     make_clouds();
     add_control_routes();
     control_ = std::make_unique<net::HttpServer>(
@@ -310,7 +325,10 @@ std::function<Task<std::string>(EngineName, std::string)> Daemon::runtime_choice
 // An Ollama that serves can fetch as well; any other engine needs a helper beside it.
 std::optional<Endpoint> Daemon::running_ollama() const {
     const auto instance = controller_ ? controller_->status().instance : std::nullopt;
-    if (!instance || !instance->name.starts_with("nova-ollama")) {
+    if (!instance) {
+        return compose_ ? compose_->offered() : std::nullopt;
+    }
+    if (!instance->name.starts_with("nova-ollama")) {
         return std::nullopt;
     }
     return instance->endpoint;
@@ -536,6 +554,7 @@ Task<Result<void>> Daemon::run() {
     tasks_.spawn("control accept", control_->run());
     tasks_.spawn("hardware", detect_hardware());
     tasks_.spawn("gpus", gpus_->run());
+    tasks_.spawn("compose", compose_->run());
     tasks_.spawn("reap helpers", weights_->reap());
     if (strategy() == gateway::Strategy::cloud_only) {
         co_await settings_changed({"mode"});

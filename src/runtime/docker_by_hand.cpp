@@ -74,6 +74,45 @@ ByHand started_by_hand(const Json& container, const InstanceSpec& wanted) {
     return fits ? ByHand::fits : ByHand::other_model;
 }
 
+namespace {
+
+// A path in the container, as it is called outside; itself where nothing of the host is mounted.
+std::string on_the_host(const Json& container, const std::string& path) {
+    const Json& mounts = member(container, "Mounts");
+    if (!path.starts_with('/') || !mounts.is_array()) {
+        return path;
+    }
+    for (const Json& mount : mounts) {
+        const std::string inside = text_at(mount, "Destination") + "/";
+        if (text_at(mount, "Type") == "bind" && path.starts_with(inside)) {
+            return text_at(mount, "Source") + "/" + path.substr(inside.size());
+        }
+    }
+    return path;
+}
+
+}  // namespace
+
+std::optional<ServiceByHand>
+service_by_hand(const Json& container, const SlotName& slot, bool by_name) {
+    const std::string engine = container_label(container, kEngineLabel);
+    const std::string name = container_name(container);
+    if (container_label(container, kComposeLabel) != "true" ||
+        container_label(container, kSlotLabel) != slot.value ||
+        name != fmt::format("{}{}", kNamePrefix, engine) ||
+        container_status(container).state != InstanceStatus::State::running) {
+        return std::nullopt;
+    }
+    ServiceByHand service;
+    service.engine = engine;
+    service.container = name;
+    service.id = text_at(container, "Id");
+    const auto models = models_in(command_of(container));
+    service.model = models.empty() ? "" : on_the_host(container, models.front());
+    service.endpoint = container_endpoint(container, by_name);
+    return service;
+}
+
 Json as_ours(Json container, const InstanceIdentity& identity, const std::string& log_path) {
     if (container_label(container, kComposeLabel) != "true") {
         return {};

@@ -83,6 +83,39 @@ TEST(DockerByHand, MakesNothingItsOwnThatIsSomebodyElses) {
     EXPECT_EQ(ours["Config"]["Labels"]["nova.log"], "/log");
 }
 
+TEST(DockerByHand, TellsWhatRunsToWhoWantedNothing) {
+    Json container = service();
+    container["Mounts"] = Json::parse(
+        R"([{"Type": "volume", "Source": "/var/lib/docker/volumes/m/_data", "Destination": "/root"},
+            {"Type": "bind", "Source": "/srv/gguf", "Destination": "/models"}])"
+    );
+    const auto found = service_by_hand(container, {"local"}, false);
+    ASSERT_TRUE(found);
+    EXPECT_EQ(found->engine, "llamacpp");
+    EXPECT_EQ(found->container, "nova-llamacpp");
+    EXPECT_EQ(found->id, "abc");
+    EXPECT_EQ(found->model, "/srv/gguf/tiny.gguf");
+    EXPECT_EQ(found->endpoint, (Endpoint{.host = "127.0.0.1", .port = 8080, .tls = false}));
+    const auto by_name = service_by_hand(container, {"local"}, true);
+    EXPECT_EQ(by_name->endpoint, (Endpoint{.host = "nova-llamacpp", .port = 8080, .tls = false}));
+    container["Config"]["Cmd"] = nullptr;
+    EXPECT_EQ(service_by_hand(container, {"local"}, false)->model, "");
+}
+
+TEST(DockerByHand, TellsOfNothingElse) {
+    EXPECT_FALSE(service_by_hand(service(), {"embed"}, false));
+    Json stranger = service();
+    stranger["Config"]["Labels"].erase("nova.compose");
+    EXPECT_FALSE(service_by_hand(stranger, {"local"}, false));
+    Json renamed = service();
+    renamed["Name"] = "/mine";
+    EXPECT_FALSE(service_by_hand(renamed, {"local"}, false));
+    Json ended = service();
+    ended["State"] = Json{{"Status", "exited"}, {"Running", false}};
+    EXPECT_FALSE(service_by_hand(ended, {"local"}, false));
+    EXPECT_FALSE(service_by_hand(Json(), {"local"}, false));
+}
+
 TEST(DockerByHand, LetsOneGoThatEnded) {
     Json ended = service();
     ended["State"] = Json{{"Status", "exited"}, {"Running", false}, {"ExitCode", 0}};

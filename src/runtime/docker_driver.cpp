@@ -13,7 +13,6 @@
 #include <sys/stat.h>
 
 #include "core/json.hpp"
-#include "runtime/docker_by_hand.hpp"
 #include "runtime/docker_error.hpp"
 #include "runtime/docker_inspect.hpp"
 #include "runtime/docker_json.hpp"
@@ -233,39 +232,6 @@ Task<Result<InstanceHandle>> DockerDriver::start(InstanceSpec spec) {
     }
     // One that ended at once has no port any more; its end is told by wait().
     co_return std::move(owned->handle);
-}
-
-// A service of deploy/compose that somebody started is gone on with; empty when there is none.
-Task<Result<std::optional<InstanceHandle>>> DockerDriver::go_on_with(const InstanceSpec& spec) {
-    auto one = co_await container(spec.name);
-    if (!one) {
-        co_return propagate(one);
-    }
-    switch (started_by_hand(*one, spec)) {
-    case ByHand::no:
-        break;
-    case ByHand::ended:
-        if (const auto gone = co_await remove(text_at(*one, "Id"), spec.name); !gone) {
-            co_return propagate(gone);
-        }
-        break;
-    case ByHand::other_model:
-        co_return fail(Error{
-            .code = ErrorCode::conflict,
-            .message =
-                fmt::format("{} was started by Compose and serves another model.", spec.name),
-            .word = "name_taken",
-            .remedy = fmt::format("Stop it first: docker stop {}", spec.name),
-        });
-    case ByHand::fits: {
-        const auto place = co_await host();
-        if (!place) {
-            co_return propagate(place);
-        }
-        co_return handle_by_hand(*std::move(one), spec, !place->network.empty());
-    }
-    }
-    co_return std::optional<InstanceHandle>{};
 }
 
 // What is left of this identity goes; what runs is a conflict.

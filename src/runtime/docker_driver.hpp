@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "runtime/docker_api.hpp"
+#include "runtime/docker_by_hand.hpp"
 #include "runtime/docker_create.hpp"
 #include "runtime/docker_pulls.hpp"
 #include "runtime/runtime_driver.hpp"
@@ -42,6 +43,8 @@ public:
     // In the container. Error conflict: it does not run.
     Task<Result<ExecOutput>>
     exec(InstanceHandle handle, std::vector<std::string> argv, Deadline deadline) override;
+    // Services of deploy/compose that somebody started and that run.
+    Task<Result<std::vector<ServiceByHand>>> services_by_hand(SlotName slot);
 
 private:
     using Filters = std::vector<std::string>;  // "label=value", all of them

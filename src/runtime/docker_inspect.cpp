@@ -34,30 +34,6 @@ int signal_from(const std::string& word) {
     return number && *number > 0 && *number <= kMostSignal ? *number : 15;
 }
 
-// A port on the host wins; without one the container is reached by its name on their network.
-Endpoint endpoint_of(const Json& container) {
-    Endpoint endpoint{.host = "127.0.0.1", .port = 0, .tls = false};
-    const Json& ports = member(member(container, "NetworkSettings"), "Ports");
-    if (!ports.is_object()) {
-        return endpoint;
-    }
-    for (const auto& [inside, bindings] : ports.items()) {
-        const bool published = bindings.is_array() && !bindings.empty();
-        const std::string outside = published ? text_at(bindings.front(), "HostPort") : "";
-        if (const auto port = number_in<std::uint16_t>(outside)) {
-            endpoint.port = *port;
-            return endpoint;
-        }
-    }
-    for (const auto& [inside, bindings] : ports.items()) {
-        const std::string_view number = std::string_view{inside}.substr(0, inside.find('/'));
-        if (const auto port = number_in<std::uint16_t>(number)) {
-            return {.host = container_name(container), .port = *port, .tls = false};
-        }
-    }
-    return endpoint;
-}
-
 ExitStatus exit_of(const Json& state) {
     ExitStatus exit;
     const std::string word = text_at(state, "Status");
@@ -88,6 +64,29 @@ std::string container_label(const Json& container, std::string_view name) {
     return text_at(member(member(container, "Config"), "Labels"), name);
 }
 
+Endpoint container_endpoint(const Json& container, bool by_name) {
+    Endpoint endpoint{.host = "127.0.0.1", .port = 0, .tls = false};
+    const Json& ports = member(member(container, "NetworkSettings"), "Ports");
+    if (!ports.is_object()) {
+        return endpoint;
+    }
+    for (const auto& [inside, bindings] : ports.items()) {
+        const bool published = !by_name && bindings.is_array() && !bindings.empty();
+        const std::string outside = published ? text_at(bindings.front(), "HostPort") : "";
+        if (const auto port = number_in<std::uint16_t>(outside)) {
+            endpoint.port = *port;
+            return endpoint;
+        }
+    }
+    for (const auto& [inside, bindings] : ports.items()) {
+        const std::string_view number = std::string_view{inside}.substr(0, inside.find('/'));
+        if (const auto port = number_in<std::uint16_t>(number)) {
+            return {.host = container_name(container), .port = *port, .tls = false};
+        }
+    }
+    return endpoint;
+}
+
 InstanceStatus container_status(const Json& container) {
     const Json& state = member(container, "State");
     InstanceStatus status;
@@ -116,7 +115,7 @@ std::optional<OwnedInstance> owned_container(const Json& container) {
     owned.handle.runtime = RuntimeKind::docker;
     owned.handle.identity = *identity;
     owned.handle.name = container_name(container);
-    owned.handle.endpoint = endpoint_of(container);
+    owned.handle.endpoint = container_endpoint(container, false);
     owned.handle.log_path = container_label(container, kLogLabel);
     owned.handle.container_id = text_at(container, "Id");
     const Json& config = member(container, "Config");

@@ -19,6 +19,10 @@ InstanceStatus container_status(const Json& container);
 // The value of a label; "" when it has none of that name.
 std::string container_label(const Json& container, std::string_view name);
 
+// Where it answers: a port published on the host wins; else, or by_name, its name on the network
+// that nova is on as well. Port 0: it has none.
+Endpoint container_endpoint(const Json& container, bool by_name);
+
 // "nova-llamacpp", without the slash in front.
 std::string container_name(const Json& container);
 

@@ -123,6 +123,38 @@ def test_a_service_started_by_hand_is_gone_on_with(docker, compose, fakes, tmp_p
         assert docker.docker("inspect", "-f", "{{.Id}}", "nova-llamacpp") != before
 
 
+def created(model):
+    try:
+        return request(11434, "POST", "/api/create", {"model": model, "files": {}})[0] == 200
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize("engine,model", [("vllm", "org/tiny"), ("ollama", "smol:135m")])
+def test_a_service_started_by_hand_is_adopted_by_itself(docker, compose, fakes, tmp_path, engine,
+                                                        model):
+    """Nothing is wanted; whoever asks the gateway is answered by what Compose started."""
+    docker.docker("pull", fakes[engine])
+    with DockerNova(tmp_path / "data", docker, fakes) as nova:
+        compose("up", "-d", f"nova-{engine}", COMPOSE_PROFILES=f"local-{engine}",
+                **{f"NOVA_{engine.upper()}_IMAGE": fakes[engine], "NOVA_VLLM_MODEL": model})
+        before = docker.docker("inspect", "-f", "{{.Id}}", f"nova-{engine}")
+        if engine == "ollama":  # it has none yet, and gets one by its own API
+            until(lambda: created(model), 20, "a model in Ollama")
+        until(lambda: nova.backend()["state"] == "ready", 60, "the adoption")
+        assert nova.backend()["active_model"] == model and nova.chat() == 200
+        assert docker.docker("inspect", "-f", "{{.Id}}", f"nova-{engine}") == before
+        assert docker.ps() == {f"nova-{engine}": "running"}
+        if engine == "vllm":  # what the fake Ollama has lies in no volume
+            nova.process.kill()
+            nova.process.wait()
+            nova.serve()
+            until(lambda: nova.backend()["state"] == "ready", 60, "the adoption after a kill")
+            assert docker.docker("inspect", "-f", "{{.Id}}", f"nova-{engine}") == before
+        nova.cli("stop", "--wait")
+        assert docker.ps() == {}
+
+
 def test_a_service_of_another_model_is_named_and_left_alone(docker, compose, fakes, tmp_path):
     models = tmp_path / "models"
     models.mkdir()
