@@ -196,6 +196,37 @@ TEST_F(AnswerFields, AnErrorThatQuotesTheKeyIsToldWithoutIt) {
     }
 }
 
+// The bytes of a stream pass through, but not those.
+TEST_F(AnswerFields, AnErrorInsideAStreamIsToldWithoutTheKey) {
+    constexpr std::string_view kKey = "own-canary-27182818";
+    const std::string content = R"({"choices":[{"index":0,"delta":{"content":"own"}}]})";
+    answer_ = [&](net::Exchange& exchange) -> Task<void> {
+        (void)co_await exchange.read_body(1U << 20U);
+        const net::HeaderView type{"Content-Type", "text/event-stream"};
+        exchange.begin(200, {&type, 1}, std::nullopt);
+        const std::string text = fmt::format(
+            "data: {}\n\ndata: {}\n\ndata: {{\"error\":{{\"message\":\"{} is bad\"}}}}\n\n",
+            content, content, kKey
+        );
+        // Cut in the middle of the word that gives it away.
+        const auto cut = text.find("rror\"");
+        (void)co_await exchange.write(std::string_view{text}.substr(0, cut));
+        (void)co_await exchange.write(std::string_view{text}.substr(cut));
+        (void)co_await exchange.end();
+    };
+    auto quoting = cloud(1);
+    quoting->auth_header_name = "Authorization";
+    quoting->auth_header_value = Secret{"Bearer " + std::string{kKey}};
+    install(only(quoting));
+    run([&]() -> Task<void> {
+        const auto answer = co_await ask_chat(R"(,"stream":true)");
+        EXPECT_EQ(answer.status, 200) << answer.body;
+        EXPECT_NE(answer.body.find(content), std::string::npos) << answer.body;
+        EXPECT_NE(answer.body.find(" is bad"), std::string::npos) << answer.body;
+        EXPECT_EQ(answer.body.find("27182818"), std::string::npos) << answer.body;
+    });
+}
+
 TEST_F(AnswerFields, NobodyElseIsSuspectedOfCutting) {
     says(
         1, "application/json", R"({"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":1}})"

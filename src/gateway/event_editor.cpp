@@ -44,6 +44,10 @@ std::string with_model_name(std::string_view json, std::string_view model_json) 
     return text;
 }
 
+bool may_tell_of_error(std::string_view bytes) {
+    return bytes.find(R"("error")") != kNone;
+}
+
 EventEditor::EventEditor(Edits edits, Framing framing)
     : edits_{std::move(edits)}, framing_{framing} {}
 
@@ -66,6 +70,10 @@ std::string_view EventEditor::take(std::string_view piece) {
 
 void EventEditor::edit(std::string_view event) {
     if (edits_.drop_usage && is_usage_only(event)) {
+        return;
+    }
+    if (edits_.clean_error && may_tell_of_error(event)) {
+        out_.append(edits_.clean_error(event));
         return;
     }
     if (edits_.model_json.empty()) {

@@ -43,6 +43,23 @@ TEST(EventEditor, DropsOnlyTheUsageEventNobodyAskedFor) {
     }
 }
 
+TEST(EventEditor, CleansOnlyWhatTellsOfAnError) {
+    const std::string text =
+        "data: {\"choices\":[{\"delta\":{\"content\":\"\\\"error\\\" KEY\"}}]}\n\n"
+        "event: error\ndata: {\"error\":{\"message\":\"KEY is bad\"}}\n\n";
+    const std::string expected =
+        "data: {\"choices\":[{\"delta\":{\"content\":\"\\\"error\\\" KEY\"}}]}\n\n"
+        "event: error\ndata: {\"error\":{\"message\":\"*** is bad\"}}\n\n";
+    const auto clean = [](std::string_view event) {
+        std::string out{event};
+        return out.replace(out.find("KEY"), 3, "***");
+    };
+    for (std::size_t size = 1; size <= text.size(); ++size) {
+        const EventEditor editor{{.clean_error = clean}, Framing::events};
+        EXPECT_EQ(edited(editor, text, size), expected) << size;
+    }
+}
+
 TEST(EventEditor, ReadsLinesWhereEventsAreLines) {
     const EventEditor editor{{.model_json = "\"m\""}, Framing::lines};
     EXPECT_EQ(

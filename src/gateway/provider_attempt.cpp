@@ -65,19 +65,6 @@ Error key_refused(const Upstream& upstream, int status) {
     };
 }
 
-// What a provider says of a failure may quote the key it was given, or another nova holds.
-std::string without_secrets(const Attempt& attempt, std::string_view text) {
-    std::string clean = attempt.worker.log.redactor().clean(text);
-    std::string_view key = attempt.upstream->auth_header_value.reveal();
-    key.remove_prefix(key.starts_with("Bearer ") ? 7 : 0);
-    for (std::size_t at = key.empty() ? std::string::npos : clean.find(key);
-         at != std::string::npos; at = clean.find(key, at)) {
-        clean.replace(at, key.size(), "[redacted]");
-        at += 10;
-    }
-    return clean;
-}
-
 Refusal refusal_of(const net::ResponseHead& head) {
     Refusal refusal{.status = head.status, .content_type = {}, .headers = {}, .body = {}};
     refusal.content_type = head.headers.find("Content-Type");
@@ -202,6 +189,18 @@ Ending not_connected(Attempt& attempt, const Error& error) {
 }
 
 }  // namespace
+
+std::string without_secrets(const Attempt& attempt, std::string_view text) {
+    std::string clean = attempt.worker.log.redactor().clean(text);
+    std::string_view key = attempt.upstream->auth_header_value.reveal();
+    key.remove_prefix(key.starts_with("Bearer ") ? 7 : 0);
+    for (std::size_t at = key.empty() ? std::string::npos : clean.find(key);
+         at != std::string::npos; at = clean.find(key, at)) {
+        clean.replace(at, key.size(), "[redacted]");
+        at += 10;
+    }
+    return clean;
+}
 
 Attempt::Attempt(
     RelayJob& the_job, std::shared_ptr<const Upstream> the_upstream,

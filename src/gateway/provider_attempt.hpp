@@ -70,6 +70,9 @@ private:
     TimePoint began_;
 };
 
+// What a provider says of a failure may quote the key it was given, or another nova holds.
+std::string without_secrets(const Attempt& attempt, std::string_view text);
+
 // Runs it to its end. The answer, and after content also its failure, has gone to the client; the
 // exchange is left for the caller to end.
 Task<Ending> run_attempt(Attempt& attempt);

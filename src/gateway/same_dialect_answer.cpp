@@ -201,18 +201,38 @@ struct Stream {
           } {
         std::string model = renaming(the_attempt.job);
         if (!model.empty() || the_attempt.request.drop_usage) {
-            editor.emplace(
-                EventEditor::Edits{
-                    .model_json = std::move(model), .drop_usage = the_attempt.request.drop_usage
-                },
-                framing_of(the_attempt.request.dialect)
-            );
+            edit({.model_json = std::move(model), .drop_usage = the_attempt.request.drop_usage});
+        }
+    }
+
+    void edit(EventEditor::Edits edits) {
+        if (keyed()) {
+            edits.clean_error = [this](std::string_view event) {
+                return without_secrets(attempt, event);
+            };
+        }
+        editor.emplace(std::move(edits), framing_of(attempt.request.dialect));
+    }
+
+    bool keyed() const { return !attempt.upstream->auth_header_value.empty(); }
+
+    // Of a provider that was given a key, when an error seems to come: from here event by event.
+    void look_for_error(std::string_view piece) {
+        if (!keyed() || editor) {
+            return;
+        }
+        const std::string_view before = hold.held();
+        if (may_tell_of_error(piece) ||
+            (!before.empty() && may_tell_of_error(std::string{before}.append(piece)))) {
+            edit({});
+            (void)editor->take(before);  // not a whole event, and is not sent as one
         }
     }
 
     // To the client, edited where that is needed. False: it has left.
     Task<Result<void>> send(std::string_view piece) {
         accounting.tap.note(piece);
+        look_for_error(piece);
         if (editor) {
             return attempt.job.exchange.write(editor->take(piece));
         }
