@@ -1,6 +1,7 @@
 """nova is killed while it pulls, creates, starts and stops; by label it finds the truth."""
 import json
 import subprocess
+import time
 
 import pytest
 
@@ -9,7 +10,7 @@ from fake_llama import write_gguf
 from journey_test import FINISHED, OPERATIONS
 from nova_fixture import BACKEND, LONG, timed
 
-ROUNDS = 34 if LONG else 2  # of each scenario: a hundred in all by night
+ROUNDS = 25 if LONG else 2  # of each scenario: a hundred in all by night
 
 
 class Killed:
@@ -46,6 +47,22 @@ class Killed:
     def settle(self):
         return until(self.settled, 90, "a settled nova")
 
+    def timed(self, wish):
+        """Seconds from the wish until all is done."""
+        return timed(lambda: (wish(), self.settle()))[1]
+
+    def timed_until_run(self, wish):
+        """Seconds from the wish until Docker says that the container it created runs."""
+        began = time.time()
+        wish()
+        self.settle()
+        lines = self.nova.daemon.docker(
+            "events", "--since", f"{began:.3f}", "--until", f"{time.time():.3f}", "--filter",
+            "type=container", "--format", "{{.Action}} {{.TimeNano}}").splitlines()
+        at = {action: int(nanos) / 1e9 - began for action, nanos in map(str.split, lines)}
+        assert 0 < at["create"] < at["start"], lines
+        return at["start"]
+
     def round(self, wish, seconds):
         key = wish()
         try:
@@ -66,7 +83,7 @@ class Killed:
             assert self.mine() == []
 
 
-@pytest.mark.parametrize("scenario", ["pull", "start", "stop"])
+@pytest.mark.parametrize("scenario", ["pull", "create", "start", "stop"])
 def test_killed_at_any_instant(tmp_path, clean, registry, fakes, scenario):
     wire = Wire(registry.port)
     wire.rate = 6_000_000
@@ -84,7 +101,7 @@ def test_killed_at_any_instant(tmp_path, clean, registry, fakes, scenario):
         rounds.start()
         rounds.settle()
         begin()
-        whole = timed(lambda: (wish(), rounds.settle()))[1]
+        whole = rounds.timed_until_run(wish) if scenario == "create" else rounds.timed(wish)
         for index in range(ROUNDS):
             begin()
             rounds.round(wish, whole * (index + 0.5) / ROUNDS)
