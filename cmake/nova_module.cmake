@@ -2,9 +2,10 @@
 #
 # A module is a folder: its sources become the static library nova_<name>, its *_test.cpp one test
 # program <name>_tests, each *_fuzz.cpp a libFuzzer program. DEPS repeats src/layers.toml for the
-# linker: what a module may not include it cannot link either.
+# linker: what a module may not include it cannot link either. HOT_TESTS spend their time in code
+# of their own.
 function(nova_module)
-    cmake_parse_arguments(M "" "NAME" "DEPS;LIBS" ${ARGN})
+    cmake_parse_arguments(M "" "NAME" "DEPS;LIBS;HOT_TESTS" ${ARGN})
     file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
     set(tests ${sources})
     list(FILTER tests INCLUDE REGEX "_test\\.cpp$")
@@ -28,6 +29,11 @@ function(nova_module)
         add_executable(${M_NAME}_tests ${tests})
         target_link_libraries(${M_NAME}_tests PRIVATE nova_${M_NAME} nova_warnings GTest::gtest
                               GTest::gtest_main)
+        # Half of the compiler's time, and what they test stays optimized.
+        target_compile_options(${M_NAME}_tests PRIVATE -O0)
+        if(M_HOT_TESTS)
+            set_source_files_properties(${M_HOT_TESTS} PROPERTIES COMPILE_OPTIONS -O1)
+        endif()
         target_compile_definitions(
             ${M_NAME}_tests PRIVATE NOVA_TESTDATA="${CMAKE_CURRENT_SOURCE_DIR}/testdata"
                                     NOVA_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
