@@ -5,7 +5,7 @@
 #include "dialect/nova_codec.hpp"
 #include "dialect/ollama_codec.hpp"
 #include "dialect/openai_answer.hpp"
-#include "dialect/openai_embed.hpp"
+#include "dialect/openai_base.hpp"
 #include "dialect/openai_request.hpp"
 #include "dialect/openai_text.hpp"
 #include "dialect/provider_view.hpp"
@@ -13,7 +13,7 @@
 namespace nova::dialect {
 namespace {
 
-class OpenAiCodec final : public Codec {
+class OpenAiCodec final : public openai::CodecBase {
 public:
     Result<ChatRequest> read_request(std::string_view body) const override {
         return openai::read_request(body);
@@ -32,42 +32,8 @@ public:
         return openai::left_out(request, options);
     }
 
-    std::unique_ptr<AnswerReader> reader(bool stream) const override {
-        return openai::reader(stream);
-    }
-
     std::unique_ptr<AnswerWriter> writer(AnswerIdentity identity, bool stream) const override {
         return openai::writer(std::move(identity), stream);
-    }
-
-    Error read_error(int status, std::string_view body) const override {
-        return openai::read_error(status, body);
-    }
-
-    std::string write_error(const Error& error) const override {
-        return openai::write_error(error);
-    }
-
-    std::string write_error_event(const Error& error) const override {
-        return openai::write_error_event(error);
-    }
-
-    Result<EmbedRequest> read_embed(std::string_view body) const override {
-        return openai::read_embed(body);
-    }
-
-    Result<std::string>
-    write_embed(const EmbedRequest& request, const WriteOptions& options) const override {
-        return openai::write_embed(request, options);
-    }
-
-    Result<EmbedAnswer> read_embed_answer(std::string_view body) const override {
-        return openai::read_embed_answer(body);
-    }
-
-    std::string
-    write_embed_answer(const EmbedAnswer& answer, const EmbedRequest& request) const override {
-        return openai::write_embed_answer(answer, request);
     }
 };
 

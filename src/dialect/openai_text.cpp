@@ -9,7 +9,7 @@
 #include "dialect/json_text.hpp"
 #include "dialect/logprobs.hpp"
 #include "dialect/openai_answer.hpp"
-#include "dialect/openai_embed.hpp"
+#include "dialect/openai_base.hpp"
 #include "dialect/openai_pieces.hpp"
 #include "dialect/provider_view.hpp"
 #include "dialect/whole_answer.hpp"
@@ -245,7 +245,7 @@ private:
     WholeAnswer answer_;
 };
 
-class OpenAiTextCodec final : public Codec {
+class OpenAiTextCodec final : public openai::CodecBase {
 public:
     Result<ChatRequest> read_request(std::string_view body) const override {
         return read_text_request(body);
@@ -268,45 +268,11 @@ public:
         return std::move(view->dropped);
     }
 
-    std::unique_ptr<AnswerReader> reader(bool stream) const override {
-        return openai::reader(stream);
-    }
-
     std::unique_ptr<AnswerWriter> writer(AnswerIdentity identity, bool stream) const override {
         if (stream) {
             return std::make_unique<TextStreamWriter>(std::move(identity));
         }
         return std::make_unique<TextWholeWriter>(std::move(identity));
-    }
-
-    Error read_error(int status, std::string_view body) const override {
-        return openai::read_error(status, body);
-    }
-
-    std::string write_error(const Error& error) const override {
-        return openai::write_error(error);
-    }
-
-    std::string write_error_event(const Error& error) const override {
-        return openai::write_error_event(error);
-    }
-
-    Result<EmbedRequest> read_embed(std::string_view body) const override {
-        return openai::read_embed(body);
-    }
-
-    Result<std::string>
-    write_embed(const EmbedRequest& request, const WriteOptions& options) const override {
-        return openai::write_embed(request, options);
-    }
-
-    Result<EmbedAnswer> read_embed_answer(std::string_view body) const override {
-        return openai::read_embed_answer(body);
-    }
-
-    std::string
-    write_embed_answer(const EmbedAnswer& answer, const EmbedRequest& request) const override {
-        return openai::write_embed_answer(answer, request);
     }
 };
 
