@@ -6,7 +6,7 @@
 #include "dialect/anthropic_answer.hpp"
 #include "dialect/anthropic_turns.hpp"
 #include "dialect/json_text.hpp"
-#include "dialect/whole_answer.hpp"
+#include "dialect/whole_writer.hpp"
 #include "net/sse.hpp"
 
 namespace nova::dialect::anthropic {
@@ -332,52 +332,35 @@ private:
     bool failed_ = false;
 };
 
-class WholeWriter final : public AnswerWriter {
-public:
-    explicit WholeWriter(AnswerIdentity identity) : identity_{std::move(identity)} {}
-
-    std::string_view content_type() const override { return "application/json"; }
-
-    void write(const ChatEvent& event, std::string& /*out*/) override { whole_.take(event); }
-
-    void end(std::string& out) override {
-        if (whole_.error) {
-            out += write_error(*whole_.error);
-            return;
-        }
-        Tree message = message_json(identity_, whole_.id);
-        message["content"] = content();
-        put_reason(message, whole_.finished.value_or(Finished{}), !whole_.refusal.empty());
-        message["usage"] = usage_json(whole_.usage);
-        out += raw_text(message);
+Tree content_json(const WholeAnswer& whole) {
+    Tree blocks = Tree::array();
+    for (const Thought& thought : whole.thoughts) {
+        blocks.push_back(thought_block(thought));
     }
-
-private:
-    Tree content() const {
-        Tree blocks = Tree::array();
-        for (const Thought& thought : whole_.thoughts) {
-            blocks.push_back(thought_block(thought));
-        }
-        if (const std::string text = whole_.text + whole_.refusal; !text.empty()) {
-            Tree block = Tree::object();
-            block["type"] = "text";
-            block["text"] = text;
-            blocks.push_back(std::move(block));
-        }
-        for (const ToolCall& call : whole_.calls) {
-            Tree block = Tree::object();
-            block["type"] = "tool_use";
-            block["id"] = call.id;
-            block["name"] = call.name;
-            block["input"] = input_of(call.arguments);
-            blocks.push_back(std::move(block));
-        }
-        return blocks;
+    if (const std::string text = whole.text + whole.refusal; !text.empty()) {
+        Tree block = Tree::object();
+        block["type"] = "text";
+        block["text"] = text;
+        blocks.push_back(std::move(block));
     }
+    for (const ToolCall& call : whole.calls) {
+        Tree block = Tree::object();
+        block["type"] = "tool_use";
+        block["id"] = call.id;
+        block["name"] = call.name;
+        block["input"] = input_of(call.arguments);
+        blocks.push_back(std::move(block));
+    }
+    return blocks;
+}
 
-    AnswerIdentity identity_;
-    WholeAnswer whole_;
-};
+std::string whole_body(const AnswerIdentity& identity, const WholeAnswer& whole) {
+    Tree message = message_json(identity, whole.id);
+    message["content"] = content_json(whole);
+    put_reason(message, whole.finished.value_or(Finished{}), !whole.refusal.empty());
+    message["usage"] = usage_json(whole.usage);
+    return raw_text(message);
+}
 
 }  // namespace
 
@@ -385,7 +368,7 @@ std::unique_ptr<AnswerWriter> writer(AnswerIdentity identity, bool stream) {
     if (stream) {
         return std::make_unique<StreamWriter>(std::move(identity));
     }
-    return std::make_unique<WholeWriter>(std::move(identity));
+    return whole_writer(std::move(identity), whole_body, write_error);
 }
 
 std::string write_error(const Error& error) {

@@ -8,7 +8,7 @@
 #include "dialect/openai_embed.hpp"
 #include "dialect/openai_pieces.hpp"
 #include "dialect/provider_error.hpp"
-#include "dialect/whole_answer.hpp"
+#include "dialect/whole_writer.hpp"
 #include "net/sse.hpp"
 
 namespace nova::dialect {
@@ -268,34 +268,17 @@ private:
     WholeAnswer answer_;
 };
 
-class NovaWholeWriter final : public AnswerWriter {
-public:
-    explicit NovaWholeWriter(AnswerIdentity identity) : identity_{std::move(identity)} {}
-
-    std::string_view content_type() const override { return "application/json"; }
-
-    void write(const ChatEvent& event, std::string& /*out*/) override { answer_.take(event); }
-
-    void end(std::string& out) override {
-        if (answer_.error) {
-            out += error_body(*answer_.error);
-            return;
-        }
-        Tree body = Tree::object();
-        body["content"] = answer_.text + answer_.refusal;
-        body["model"] = identity_.model;
-        body["tool_calls"] = calls_json(answer_.calls);
-        body["input_tokens"] = answer_.usage.prompt.value_or(0);
-        body["output_tokens"] = answer_.usage.completion.value_or(0);
-        body["cost_usd"] = nullptr;
-        body["finish_reason"] = openai::finish_word(answer_.reason());
-        out += raw_text(body);
-    }
-
-private:
-    AnswerIdentity identity_;
-    WholeAnswer answer_;
-};
+std::string whole_body(const AnswerIdentity& identity, const WholeAnswer& whole) {
+    Tree body = Tree::object();
+    body["content"] = whole.text + whole.refusal;
+    body["model"] = identity.model;
+    body["tool_calls"] = calls_json(whole.calls);
+    body["input_tokens"] = whole.usage.prompt.value_or(0);
+    body["output_tokens"] = whole.usage.completion.value_or(0);
+    body["cost_usd"] = nullptr;
+    body["finish_reason"] = openai::finish_word(whole.reason());
+    return raw_text(body);
+}
 
 std::unexpected<Error> clients_only() {
     return fail(ErrorCode::unsupported, "No provider speaks the first Nova's dialect.");
@@ -329,7 +312,7 @@ public:
         if (stream) {
             return std::make_unique<NovaStreamWriter>();
         }
-        return std::make_unique<NovaWholeWriter>(std::move(identity));
+        return whole_writer(std::move(identity), whole_body, error_body);
     }
 
     Error read_error(int status, std::string_view body) const override {

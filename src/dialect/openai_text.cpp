@@ -12,7 +12,7 @@
 #include "dialect/openai_base.hpp"
 #include "dialect/openai_pieces.hpp"
 #include "dialect/provider_view.hpp"
-#include "dialect/whole_answer.hpp"
+#include "dialect/whole_writer.hpp"
 #include "net/sse.hpp"
 
 namespace nova::dialect {
@@ -148,11 +148,6 @@ Tree choice(std::string_view text, Tree reason, const Tree& logprobs = {}) {
     return out;
 }
 
-void take_identity(const Begun& begun, AnswerIdentity& identity) {
-    identity.id = begun.id.empty() ? identity.id : begun.id;
-    identity.created = begun.created == 0 ? identity.created : begun.created;
-}
-
 // What a completion has no word for (thinking, tool calls) is left out.
 class TextStreamWriter final : public AnswerWriter {
 public:
@@ -166,7 +161,10 @@ public:
         }
         std::visit(
             Overloaded{
-                [&](const Begun& begun) { take_identity(begun, identity_); },
+                [&](const Begun& begun) {
+                    identity_.id = begun.id.empty() ? identity_.id : begun.id;
+                    identity_.created = begun.created == 0 ? identity_.created : begun.created;
+                },
                 [&](const TextDelta& piece) {
                     send(choice(piece.text, nullptr, tree_of(piece.logprobs)), out);
                 },
@@ -213,37 +211,15 @@ private:
     WholeAnswer answer_;
 };
 
-class TextWholeWriter final : public AnswerWriter {
-public:
-    explicit TextWholeWriter(AnswerIdentity identity) : identity_{std::move(identity)} {}
-
-    std::string_view content_type() const override { return "application/json"; }
-
-    void write(const ChatEvent& event, std::string& /*out*/) override {
-        if (const auto* begun = std::get_if<Begun>(&event)) {
-            take_identity(*begun, identity_);
-        }
-        answer_.take(event);
-    }
-
-    void end(std::string& out) override {
-        if (answer_.error) {
-            out += openai::write_error(*answer_.error);
-            return;
-        }
-        Tree body = shell(identity_);
-        body["choices"].push_back(choice(
-            answer_.text + answer_.refusal, openai::finish_word(answer_.reason()),
-            logprobs_list(answer_.logprobs)
-        ));
-        body["usage"] = openai::usage_json(answer_.usage);
-        out += raw_text(body);
-    }
-
-private:
-    AnswerIdentity identity_;
-    WholeAnswer answer_;
-};
+std::string whole_body(const AnswerIdentity& identity, const WholeAnswer& whole) {
+    Tree body = shell(identity);
+    body["choices"].push_back(choice(
+        whole.text + whole.refusal, openai::finish_word(whole.reason()),
+        logprobs_list(whole.logprobs)
+    ));
+    body["usage"] = openai::usage_json(whole.usage);
+    return raw_text(body);
+}
 
 class OpenAiTextCodec final : public openai::CodecBase {
 public:
@@ -272,7 +248,7 @@ public:
         if (stream) {
             return std::make_unique<TextStreamWriter>(std::move(identity));
         }
-        return std::make_unique<TextWholeWriter>(std::move(identity));
+        return whole_writer(std::move(identity), whole_body, openai::write_error);
     }
 };
 

@@ -9,7 +9,7 @@
 #include "dialect/openai_answer.hpp"
 #include "dialect/openai_pieces.hpp"
 #include "dialect/provider_error.hpp"
-#include "dialect/whole_answer.hpp"
+#include "dialect/whole_writer.hpp"
 #include "net/sse.hpp"
 
 namespace nova::dialect::openai {
@@ -174,61 +174,43 @@ private:
     bool failed_ = false;
 };
 
-class WholeWriter final : public AnswerWriter {
-public:
-    explicit WholeWriter(AnswerIdentity identity) : identity_{std::move(identity)} {}
-
-    std::string_view content_type() const override { return "application/json"; }
-
-    void write(const ChatEvent& event, std::string& /*out*/) override { answer_.take(event); }
-
-    void end(std::string& out) override {
-        if (answer_.error) {
-            out += write_error(*answer_.error);
-            return;
-        }
-        Tree answer = Tree::object();
-        answer["id"] = answer_.id.empty() ? identity_.id : answer_.id;
-        answer["object"] = "chat.completion";
-        answer["created"] = answer_.created == 0 ? identity_.created : answer_.created;
-        answer["model"] = identity_.model;
-        Tree choice = Tree::object();
-        choice["index"] = 0;
-        choice["message"] = message();
-        choice["logprobs"] = logprobs_json(logprobs_list(answer_.logprobs));
-        choice["finish_reason"] = finish_word(answer_.reason());
-        answer["choices"].push_back(std::move(choice));
-        answer["usage"] = usage_json(answer_.usage);
-        out += raw_text(answer);
+Tree message_json(const WholeAnswer& whole) {
+    Tree message = Tree::object();
+    message["role"] = "assistant";
+    message["content"] = whole.text.empty() && !whole.calls.empty() ? Tree{} : Tree(whole.text);
+    message["refusal"] = whole.refusal.empty() ? Tree{} : Tree(whole.refusal);
+    if (!whole.reasoning.empty()) {
+        message["reasoning_content"] = whole.reasoning;
     }
-
-private:
-    Tree message() const {
-        Tree message = Tree::object();
-        message["role"] = "assistant";
-        message["content"] =
-            answer_.text.empty() && !answer_.calls.empty() ? Tree{} : Tree(answer_.text);
-        message["refusal"] = answer_.refusal.empty() ? Tree{} : Tree(answer_.refusal);
-        if (!answer_.reasoning.empty()) {
-            message["reasoning_content"] = answer_.reasoning;
-        }
-        if (Tree details = details_json(answer_.thoughts); !details.empty()) {
-            message["reasoning_details"] = std::move(details);
-        }
-        for (const ToolCall& call : answer_.calls) {
-            Tree item = Tree::object();
-            item["id"] = call.id;
-            item["type"] = "function";
-            item["function"]["name"] = call.name;
-            item["function"]["arguments"] = call.arguments.empty() ? "{}" : call.arguments;
-            message["tool_calls"].push_back(std::move(item));
-        }
-        return message;
+    if (Tree details = details_json(whole.thoughts); !details.empty()) {
+        message["reasoning_details"] = std::move(details);
     }
+    for (const ToolCall& call : whole.calls) {
+        Tree item = Tree::object();
+        item["id"] = call.id;
+        item["type"] = "function";
+        item["function"]["name"] = call.name;
+        item["function"]["arguments"] = call.arguments.empty() ? "{}" : call.arguments;
+        message["tool_calls"].push_back(std::move(item));
+    }
+    return message;
+}
 
-    AnswerIdentity identity_;
-    WholeAnswer answer_;
-};
+std::string whole_body(const AnswerIdentity& identity, const WholeAnswer& whole) {
+    Tree answer = Tree::object();
+    answer["id"] = identity.id;
+    answer["object"] = "chat.completion";
+    answer["created"] = identity.created;
+    answer["model"] = identity.model;
+    Tree choice = Tree::object();
+    choice["index"] = 0;
+    choice["message"] = message_json(whole);
+    choice["logprobs"] = logprobs_json(logprobs_list(whole.logprobs));
+    choice["finish_reason"] = finish_word(whole.reason());
+    answer["choices"].push_back(std::move(choice));
+    answer["usage"] = usage_json(whole.usage);
+    return raw_text(answer);
+}
 
 }  // namespace
 
@@ -236,7 +218,7 @@ std::unique_ptr<AnswerWriter> writer(AnswerIdentity identity, bool stream) {
     if (stream) {
         return std::make_unique<StreamWriter>(std::move(identity));
     }
-    return std::make_unique<WholeWriter>(std::move(identity));
+    return whole_writer(std::move(identity), whole_body, write_error);
 }
 
 Error read_error(int status, std::string_view body) {
