@@ -6,33 +6,22 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "core/json_brackets.hpp"
+
 namespace nova {
 namespace {
 
-constexpr std::size_t kMaxDepth = 128;  // reference/gateway.md 6: depth bombs
-
 bool too_deep(std::string_view text) {
     std::size_t depth = 0;
-    bool in_string = false;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        const char c = text[i];
-        if (in_string) {
-            if (c == '\\') {
-                ++i;
-            } else if (c == '"') {
-                in_string = false;
-            }
-        } else if (c == '"') {
-            in_string = true;
-        } else if (c == '{' || c == '[') {
-            if (++depth > kMaxDepth) {
-                return true;
-            }
-        } else if ((c == '}' || c == ']') && depth > 0) {
+    for_each_bracket(text, [&depth](std::size_t /*at*/, bool opens) {
+        if (opens) {
+            ++depth;
+        } else if (depth > 0) {
             --depth;
         }
-    }
-    return false;
+        return depth <= kMaxJsonDepth;
+    });
+    return depth > kMaxJsonDepth;
 }
 
 }  // namespace
@@ -41,7 +30,7 @@ Result<Json> parse_json(std::string_view text, std::string_view what) {
     if (too_deep(text)) {
         return fail(
             ErrorCode::invalid_argument,
-            fmt::format("{} nests deeper than {} levels.", what, kMaxDepth)
+            fmt::format("{} nests deeper than {} levels.", what, kMaxJsonDepth)
         );
     }
     Json value = Json::parse(text.begin(), text.end(), nullptr, false);

@@ -10,37 +10,27 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "core/json_brackets.hpp"
+
 namespace nova::dialect {
 namespace {
 
-constexpr std::size_t kMaxDepth = 128;  // reference/gateway.md 6: depth bombs
-
-// Where the value that opens at `from` ends; npos when it does not, or nests too deep.
-std::size_t end_of_value(std::string_view text, std::size_t from) {
+// Where the value ends that a text begins with; npos when it does not, or nests too deep.
+std::size_t end_of_value(std::string_view text) {
     std::size_t depth = 0;
-    bool in_string = false;
-    for (std::size_t i = from; i < text.size(); ++i) {
-        const char c = text[i];
-        if (in_string) {
-            if (c == '\\') {
-                ++i;
-            } else if (c == '"') {
-                in_string = false;
-            }
-        } else if (c == '"') {
-            in_string = true;
-        } else if (c == '{' || c == '[') {
-            if (++depth > kMaxDepth) {
-                return std::string_view::npos;
-            }
-        } else if (c == '}' || c == ']') {
-            if (depth <= 1) {
-                return i + 1;
-            }
-            --depth;
+    std::size_t end = std::string_view::npos;
+    for_each_bracket(text, [&depth, &end](std::size_t at, bool opens) {
+        if (opens) {
+            return ++depth <= kMaxJsonDepth;
         }
-    }
-    return std::string_view::npos;
+        if (depth <= 1) {
+            end = at + 1;
+            return false;
+        }
+        --depth;
+        return true;
+    });
+    return end;
 }
 
 bool is_space(char c) {
@@ -76,10 +66,12 @@ std::optional<std::uint32_t> sextet(char c) {
 Result<Tree> parse_tree(std::string_view text, std::string_view what) {
     const std::string_view value = trimmed(text);
     const bool nested = value.starts_with('{') || value.starts_with('[');
-    if (nested && end_of_value(value, 0) == std::string_view::npos) {
+    if (nested && end_of_value(value) == std::string_view::npos) {
         return fail(
             ErrorCode::invalid_argument,
-            fmt::format("{} is not valid JSON, or nests deeper than {} levels.", what, kMaxDepth)
+            fmt::format(
+                "{} is not valid JSON, or nests deeper than {} levels.", what, kMaxJsonDepth
+            )
         );
     }
     auto tree = parsed(value);
@@ -92,8 +84,7 @@ Result<Tree> parse_tree(std::string_view text, std::string_view what) {
 std::vector<Tree> parse_objects(std::string_view text) {
     std::vector<Tree> objects;
     for (text = trimmed(text); !text.empty(); text = trimmed(text)) {
-        const std::size_t end =
-            text.front() == '{' ? end_of_value(text, 0) : std::string_view::npos;
+        const std::size_t end = text.front() == '{' ? end_of_value(text) : std::string_view::npos;
         if (end == std::string_view::npos) {
             return {};
         }
