@@ -7,6 +7,7 @@
 
 #include "dialect/json_text.hpp"
 #include "dialect/openai_embed.hpp"
+#include "dialect/openai_pieces.hpp"
 
 namespace nova::dialect::ollama {
 
@@ -30,15 +31,10 @@ Result<EmbedRequest> read_embed(std::string_view body) {
 }
 
 std::string write_embed(const EmbedRequest& request, const WriteOptions& options) {
-    Tree out = Tree::object();
-    out["model"] = options.model.empty() ? request.model : options.model;
-    out["input"] = request.single && request.inputs.size() == 1 ? Tree(request.inputs.front())
-                                                                : Tree(request.inputs);
+    Tree out = openai::asked_json(request, options);
     put(out, "truncate", request.truncate);
     put(out, "dimensions", request.dimensions);
-    for (const std::string& key : options.unsupported) {
-        out.erase(key);
-    }
+    openai::drop_unsupported(out, options);
     return raw_text(out);
 }
 

@@ -8,6 +8,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "dialect/openai_pieces.hpp"
+
 namespace nova::dialect::openai {
 Result<void> read_inputs(const Tree* input, std::string_view key, EmbedRequest& request) {
     if (input == nullptr) {
@@ -63,18 +65,21 @@ Result<EmbedRequest> read_embed(std::string_view body) {
     return request;
 }
 
-std::string write_embed(const EmbedRequest& request, const WriteOptions& options) {
+Tree asked_json(const EmbedRequest& request, const WriteOptions& options) {
     Tree out = Tree::object();
     out["model"] = options.model.empty() ? request.model : options.model;
     out["input"] = request.single && request.inputs.size() == 1 ? Tree(request.inputs.front())
                                                                 : Tree(request.inputs);
+    return out;
+}
+
+std::string write_embed(const EmbedRequest& request, const WriteOptions& options) {
+    Tree out = asked_json(request, options);
     out["encoding_format"] = "float";
     if (request.dimensions) {
         out["dimensions"] = *request.dimensions;
     }
-    for (const std::string& key : options.unsupported) {
-        out.erase(key);
-    }
+    drop_unsupported(out, options);
     return raw_text(out);
 }
 

@@ -8,6 +8,8 @@ namespace nova::dialect::openai {
 
 // Texts to embed, one or a list. Error: invalid_argument, also for token numbers.
 Result<void> read_inputs(const Tree* input, std::string_view key, EmbedRequest& request);
+// model and input, which go out under the same names in Ollama's dialect.
+Tree asked_json(const EmbedRequest& request, const WriteOptions& options);
 // Some engines compute vectors that are none (trap 75): false for NaN and infinity.
 bool is_vector(const std::vector<float>& numbers);
 Result<EmbedRequest> read_embed(std::string_view body);

@@ -6,6 +6,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "dialect/provider_view.hpp"
+
 namespace nova::dialect::openai {
 namespace {
 
@@ -123,6 +125,21 @@ void read_sampling(Members& members, ChatRequest& request) {
     request.max_tokens = newer ? newer : older;
 }
 
+void read_stream(Members& members, ChatRequest& request) {
+    request.stream = members.boolean("stream").value_or(false);
+    if (const Tree* options = members.object("stream_options")) {
+        Members inner{*options, "stream_options"};
+        request.include_usage = inner.boolean("include_usage").value_or(false);
+    }
+}
+
+void put_stream(Tree& out, const ChatRequest& request, const WriteOptions& options) {
+    out["stream"] = request.stream;
+    if (request.stream && options.include_usage) {
+        out["stream_options"]["include_usage"] = true;  // only with a stream (trap 57)
+    }
+}
+
 void read_logprobs(Members& members, ChatRequest& request) {
     const bool asked = members.boolean("logprobs").value_or(false);
     const auto others = members.integer("top_logprobs");
@@ -175,15 +192,28 @@ const char* limit_name(const WriteOptions& options) {
     return options.max_completion_tokens ? "max_completion_tokens" : "max_tokens";
 }
 
+void put_extra(Tree& out, const ChatRequest& request) {
+    if (!same_words(request.from, Dialect::openai)) {
+        return;
+    }
+    for (const auto& [key, value] : request.extra) {
+        out[key] = Tree::parse(value, nullptr, false);
+    }
+}
+
+void drop_unsupported(Tree& out, const WriteOptions& options) {
+    for (const std::string& key : options.unsupported) {
+        out.erase(key);
+    }
+}
+
 void apply_options(Tree& out, const WriteOptions& options) {
     for (const auto& [key, value] : options.defaults) {
         if (!out.contains(key)) {
             out[key] = Tree::parse(value, nullptr, false);
         }
     }
-    for (const std::string& key : options.unsupported) {
-        out.erase(key);
-    }
+    drop_unsupported(out, options);
 }
 
 std::vector<Thought> thoughts_from(const Tree& details) {

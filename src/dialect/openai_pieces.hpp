@@ -21,6 +21,10 @@ void read_stop(Members& members, ChatRequest& request);
 // temperature, top_p, ... and both words for the limit.
 void read_sampling(Members& members, ChatRequest& request);
 
+// stream, and stream_options.include_usage.
+void read_stream(Members& members, ChatRequest& request);
+void put_stream(Tree& out, const ChatRequest& request, const WriteOptions& options);
+
 // logprobs and top_logprobs, as OpenAI's chat and Ollama have them.
 void read_logprobs(Members& members, ChatRequest& request);
 void put_logprobs(Tree& out, const ChatRequest& request);
@@ -29,6 +33,9 @@ Tree tool_json(const Tool& tool);
 // What the request says of sampling and stop; max_tokens goes out as `limit`.
 void put_sampling(Tree& out, const ChatRequest& request, const char* limit);
 const char* limit_name(const WriteOptions& options);
+// The members nobody here knows, where they are in OpenAI's words.
+void put_extra(Tree& out, const ChatRequest& request);
+void drop_unsupported(Tree& out, const WriteOptions& options);
 // Defaults lie below what the request says, and what the provider does not know goes.
 void apply_options(Tree& out, const WriteOptions& options);
 

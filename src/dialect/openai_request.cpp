@@ -349,11 +349,7 @@ Result<ChatRequest> read_request(std::string_view body) {
     }
     read_tool_choice(members, request);
     request.parallel_tool_calls = members.boolean("parallel_tool_calls");
-    request.stream = members.boolean("stream").value_or(false);
-    if (const Tree* options = members.object("stream_options")) {
-        Members inner{*options, "stream_options"};
-        request.include_usage = inner.boolean("include_usage").value_or(false);
-    }
+    read_stream(members, request);
     read_sampling(members, request);
     read_stop(members, request);
     read_logprobs(members, request);
@@ -384,10 +380,7 @@ std::string write_request(const ChatRequest& request, const WriteOptions& option
         out["tool_choice"] = choice_json(*request.tool_choice);
     }
     put(out, "parallel_tool_calls", request.parallel_tool_calls);
-    out["stream"] = request.stream;
-    if (request.stream && options.include_usage) {
-        out["stream_options"]["include_usage"] = true;  // only with a stream (trap 57)
-    }
+    put_stream(out, request, options);
     put_sampling(out, request, limit_name(options));
     put_logprobs(out, request);
     if (request.format) {
@@ -401,11 +394,7 @@ std::string write_request(const ChatRequest& request, const WriteOptions& option
     if (request.metadata) {
         out["metadata"] = Tree::parse(*request.metadata, nullptr, false);
     }
-    for (const auto& [key, value] : request.extra) {
-        if (same_words(request.from, Dialect::openai)) {
-            out[key] = Tree::parse(value, nullptr, false);
-        }
-    }
+    put_extra(out, request);
     apply_options(out, options);
     return raw_text(out);
 }

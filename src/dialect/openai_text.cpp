@@ -70,11 +70,7 @@ Result<ChatRequest> read_text_request(std::string_view body) {
     request.completion = true;
     request.raw = true;
     request.suffix = members.text("suffix").value_or("");
-    request.stream = members.boolean("stream").value_or(false);
-    if (const Tree* options = members.object("stream_options")) {
-        Members inner{*options, "stream_options"};
-        request.include_usage = inner.boolean("include_usage").value_or(false);
-    }
+    openai::read_stream(members, request);
     openai::read_sampling(members, request);
     openai::read_stop(members, request);
     request.logprobs = members.integer("logprobs");
@@ -114,18 +110,11 @@ Result<std::string> write_text_request(const ChatRequest& request, const WriteOp
     if (!request.suffix.empty()) {
         out["suffix"] = request.suffix;
     }
-    out["stream"] = request.stream;
-    if (request.stream && options.include_usage) {
-        out["stream_options"]["include_usage"] = true;
-    }
+    openai::put_stream(out, request, options);
     openai::put_sampling(out, request, "max_tokens");
     put(out, "logprobs", request.logprobs);
     put(out, "user", request.user);
-    for (const auto& [key, value] : request.extra) {
-        if (same_words(request.from, Dialect::openai)) {
-            out[key] = Tree::parse(value, nullptr, false);
-        }
-    }
+    openai::put_extra(out, request);
     openai::apply_options(out, options);
     return raw_text(out);
 }
