@@ -8,7 +8,7 @@
 
 #include "core/random.hpp"
 #include "gateway/gatekeeper.hpp"
-#include "gateway/gateway_fixture.hpp"
+#include "gateway/schedule_fixture.hpp"
 
 namespace nova::gateway {
 namespace {
@@ -21,7 +21,7 @@ constexpr int kClouds = 3;
 
 // Providers misbehave by the dice; the first digit of a number is its kind, so that a provider may
 // be new in every table.
-class RelaySchedule : public testing::GatewayFixture {
+class RelaySchedule : public testing::ScheduleFixture {
 protected:
     RelaySchedule() {
         answer_ = [this](net::Exchange& exchange) { return provide(exchange); };
@@ -67,41 +67,11 @@ protected:
         (void)co_await exchange.end();
     }
 
-    struct Client {
-        std::unique_ptr<net::Connection> connection;
-        bool left = false;
-        bool done = false;
-        std::string answer{};
-    };
-
-    Task<void> client(std::shared_ptr<Client> self, std::string text) {
-        auto connection = co_await net::dial(gateway_, clock_, Deadline::in(clock_, 5s));
-        if (connection && !self->left) {
-            self->connection = std::move(*connection);
-            self->connection->expire_at(clock_.now() + testing::kPatience);
-            bool open = (co_await self->connection->write(text)).has_value();
-            char buffer[4096];
-            while (open) {
-                const auto got = co_await self->connection->read_some(buffer);
-                open = got && *got > 0;
-                self->answer.append(buffer, open ? *got : 0);
-            }
-        }
-        self->done = true;
-    }
-
     void send() {
         const std::string body = fmt::format(
             R"({{"model":"{}","stream":{}}})", dice_.chance(50) ? "nobody" : "m", dice_.chance(600)
         );
-        auto self = std::make_shared<Client>();
-        clients_.push_back(self);
-        std::string text = fmt::format(
-            "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
-            "Content-Length: {}\r\n\r\n{}",
-            body.size(), body
-        );
-        tasks_.spawn("client", client(std::move(self), std::move(text)));
+        client_asks(body);
     }
 
     void publish() {
@@ -128,16 +98,9 @@ protected:
                 worker_.cut(id(newest_));
             }
             return;
-        case 3: {
-            const auto it = std::ranges::find_if(clients_, [](const auto& one) {
-                return one->connection && !one->done;
-            });
-            if (it != clients_.end()) {
-                (*it)->left = true;
-                (*it)->connection->close();
-            }
+        case 3:
+            one_leaves();
             return;
-        }
         default:
             send();
         }
@@ -155,9 +118,7 @@ protected:
                 co_await asio::post(asio::use_awaitable);
             }
         }
-        EXPECT_TRUE(co_await until([this] {
-            return std::ranges::all_of(clients_, [](const auto& one) { return one->done; });
-        }));
+        EXPECT_TRUE(co_await until([this] { return all_done(); }));
         EXPECT_TRUE(co_await until([this] { return left_over() == 0; })) << left_over();
         for (const auto& one : clients_) {
             if (!one->left) {
@@ -199,7 +160,6 @@ protected:
     Random dice_{1};
     int newest_ = 0;
     Endpoint nowhere_{.host = "127.0.0.1", .port = 1};
-    std::vector<std::shared_ptr<Client>> clients_;
     std::map<std::string, int> statuses_;
 };
 

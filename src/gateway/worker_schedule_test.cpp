@@ -6,7 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "core/random.hpp"
-#include "gateway/gateway_fixture.hpp"
+#include "gateway/schedule_fixture.hpp"
 
 namespace nova::gateway {
 namespace {
@@ -16,9 +16,9 @@ using namespace std::chrono_literals;
 constexpr std::uint64_t kSeeds = 30;
 constexpr int kSteps = 60;
 
-class Schedule : public testing::GatewayFixture {
+class Schedule : public testing::ScheduleFixture {
 protected:
-    Schedule() : GatewayFixture{small()} {}
+    Schedule() : ScheduleFixture{small()} {}
 
     static GatewayPolicy small() {
         GatewayPolicy policy;
@@ -51,29 +51,6 @@ protected:
         }
     }
 
-    struct Client {
-        std::unique_ptr<net::Connection> connection;
-        bool left = false;
-        bool done = false;
-        std::string answer{};
-    };
-
-    Task<void> client(std::shared_ptr<Client> self, std::string text) {
-        auto connection = co_await net::dial(gateway_, clock_, Deadline::in(clock_, 5s));
-        if (connection && !self->left) {
-            self->connection = std::move(*connection);
-            self->connection->expire_at(clock_.now() + testing::kPatience);
-            bool open = (co_await self->connection->write(text)).has_value();
-            char buffer[4096];
-            while (open) {
-                const auto got = co_await self->connection->read_some(buffer);
-                open = got && *got > 0;
-                self->answer.append(buffer, open ? *got : 0);
-            }
-        }
-        self->done = true;
-    }
-
     void send(Random& random) {
         constexpr std::array<std::string_view, 3> kPrefer{
             "", "Prefer: wait=15\r\n", "Prefer: wait=0\r\n"
@@ -82,14 +59,7 @@ protected:
         const std::string body = fmt::format(
             R"({{"model":"{}","stream":{}}})", random.chance(100) ? "nobody" : "m", stream
         );
-        auto self = std::make_shared<Client>();
-        clients_.push_back(self);
-        std::string text = fmt::format(
-            "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{}"
-            "Content-Length: {}\r\n\r\n{}",
-            kPrefer.at(random.below(3)), body.size(), body
-        );
-        tasks_.spawn("client", client(std::move(self), std::move(text)));
+        client_asks(body, kPrefer.at(random.below(3)));
     }
 
     // From now on nobody may enter what this table does not name.
@@ -142,16 +112,9 @@ protected:
                 worker_.cut(id(closed_.rbegin()->first));
             }
             return;
-        case 7: {
-            const auto it = std::ranges::find_if(clients_, [](const auto& c) {
-                return c->connection && !c->done;
-            });
-            if (it != clients_.end()) {
-                (*it)->left = true;
-                (*it)->connection->close();
-            }
+        case 7:
+            one_leaves();
             return;
-        }
         default:
             send(random);
         }
@@ -171,7 +134,7 @@ protected:
         publish(random.chance(500) ? serving(++newest_) : known());
         EXPECT_TRUE(co_await until([&] {
             watch();
-            return std::ranges::all_of(clients_, [](const auto& c) { return c->done; });
+            return all_done();
         }));
         const auto counts = [&] {
             return std::array{
@@ -212,7 +175,6 @@ protected:
     bool held_ = true;
     int newest_ = 0;
     std::map<int, std::size_t> closed_;  // how many were inside when last looked at
-    std::vector<std::shared_ptr<Client>> clients_;
     std::map<std::string, int> statuses_;
 };
 
