@@ -32,18 +32,14 @@ constexpr auto kPatience = 20s;
 class GatewayFixture : public ::testing::Test, protected TestTables {
 protected:
     explicit GatewayFixture(GatewayPolicy policy = {}, Gatekeeper* gatekeeper = nullptr)
-        : counters_(1),
-          worker_{
-              io_.get_executor(),
-              clock_,
-              log_,
-              policy,
-              &admit_all,
-              told_,
-              counters_,
-              0,
+        : GatewayFixture{
+              std::move(policy),
               WorkerPorts{.gatekeeper = gatekeeper, .observer = &heard_, .breakers = &breakers_}
-          },
+          } {}
+
+    GatewayFixture(GatewayPolicy policy, WorkerPorts ports)
+        : counters_(1),
+          worker_{io_.get_executor(), clock_, log_, policy, &admit_all, told_, counters_, 0, ports},
           upstream_{io_.get_executor(),  clock_,       log_,      routes_,
                     net::ServerLimits{}, &plain_error, &admit_all},
           tasks_{io_.get_executor()} {}

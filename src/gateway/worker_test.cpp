@@ -1,46 +1,21 @@
 // A real worker between a real client and a scripted upstream, on loopback, in one thread.
-#include <functional>
+#include <memory>
 #include <string>
 #include <utility>
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
 #include <gtest/gtest.h>
 
-#include "gateway/worker.hpp"
-#include "gateway/worker_state.hpp"
-#include "net/http_client.hpp"
-#include "net/http_server.hpp"
+#include "gateway/gateway_fixture.hpp"
 
 namespace nova::gateway {
 namespace {
 
 using namespace std::chrono_literals;
 
-class NoEvents final : public GatewayEvents {
-public:
-    void connect_refused(const UpstreamId& upstream) override { refused.push_back(upstream); }
-
-    std::vector<UpstreamId> refused;
-};
-
-std::optional<Error> admit_all(const net::RequestHead& /*head*/, const net::Peer& /*peer*/) {
-    return std::nullopt;
-}
-
-std::string plain_error(const Error& error) {
-    return error.message;
-}
-
-// Upstream and worker, each with an ephemeral port; run() drives both until the body returns.
-class WorkerTest : public ::testing::Test {
+// The worker alone: nobody observes it, and its breakers are its own.
+class WorkerTest : public testing::GatewayFixture {
 protected:
-    WorkerTest()
-        : counters_(1),
-          worker_{io_.get_executor(), clock_, log_, policy(), &admit_all, events_, counters_, 0},
-          upstream_{io_.get_executor(),  clock_,       log_,      routes_,
-                    net::ServerLimits{}, &plain_error, &admit_all},
-          tasks_{io_.get_executor()} {}
+    WorkerTest() : GatewayFixture{policy(), WorkerPorts{}} {}
 
     static GatewayPolicy policy() {
         GatewayPolicy value;
@@ -49,82 +24,13 @@ protected:
     }
 
     void SetUp() override {
-        upstream_endpoint_ =
-            upstream_.listen({.host = "127.0.0.1"}, net::PortSharing::exclusive).value();
-        gateway_ = worker_.listen({.host = "127.0.0.1"}).value();
-        tasks_.spawn("upstream", upstream_.run());
-        tasks_.spawn("worker", worker_.run());
-        worker_.install(table("local/1", {"m"}));
+        GatewayFixture::SetUp();
+        install(serving(1));
     }
 
-    void TearDown() override {
-        // Both servers share the group's fate: stop, then run until everybody has gone.
-        worker_.stop();
-        upstream_.stop();
-        run([&]() -> Task<void> {
-            co_await worker_.finish(Deadline::in(clock_, 1s));
-            co_await upstream_.finish(Deadline::in(clock_, 1s));
-        });
-        tasks_.cancel();
-        io_.restart();
-        io_.run_for(1s);
-        EXPECT_EQ(tasks_.running(), 0U);
-        EXPECT_EQ(counters_.at(0).inflight.load(), 0);
-        EXPECT_EQ(counters_.at(0).active_relays.load(), 0);
-    }
-
-    std::shared_ptr<const RoutingTable> table(std::string id, std::vector<std::string> models) {
-        auto upstream = std::make_shared<Upstream>();
-        upstream->id = UpstreamId{std::move(id)};
-        upstream->provider = "llamacpp";
-        upstream->endpoint = upstream_endpoint_;
-        upstream->models = models;
-        upstream->options.include_usage = false;  // its bytes are left as they are
-        auto value = std::make_shared<RoutingTable>();
-        value->known_models = std::move(models);
-        value->local = std::move(upstream);
-        return value;
-    }
-
-    std::shared_ptr<const RoutingTable> closed_table() {
-        auto value = std::make_shared<RoutingTable>();
-        value->known_models = {"m"};
-        value->wanted_provider = "llamacpp";
-        value->loading = Loading{.phase = "starting"};
-        return value;
-    }
-
-    void on_chat(net::Handler handler) {
-        routes_.add("POST", "/v1/chat/completions", std::move(handler));
-    }
-
-    void run(std::function<Task<void>()> body) {
-        bool done = false;
-        auto whole = [&]() -> Task<void> {
-            co_await body();
-            done = true;
-        };
-        asio::co_spawn(io_, whole, [](std::exception_ptr e) {
-            if (e) {
-                std::rethrow_exception(e);
-            }
-        });
-        io_.restart();
-        const TimePoint end = clock_.now() + 20s;
-        while (!done && clock_.now() < end) {
-            io_.run_one_for(1s);
-        }
-        ASSERT_TRUE(done) << "the test's coroutine did not finish within 20 s";
-    }
-
-    net::FetchRequest chat(std::string body) {
-        net::FetchRequest request;
-        request.endpoint = gateway_;
-        request.method = "POST";
-        request.target = "/v1/chat/completions";
-        request.headers = {{"Content-Type", "application/json"}};
+    net::FetchRequest chat(std::string body) const {
+        net::FetchRequest request = GatewayFixture::chat();
         request.body = std::move(body);
-        request.deadline = Deadline::in(clock_, 10s);
         return request;
     }
 
@@ -151,18 +57,6 @@ protected:
         }
         co_return text;
     }
-
-    asio::io_context io_{1};
-    SystemClock clock_;
-    Log log_{Log::Sink::none, LogLevel::debug};
-    NoEvents events_;
-    AllCounters counters_;
-    Worker worker_;
-    net::RouteTable routes_;
-    net::HttpServer upstream_;
-    TaskGroup tasks_;
-    Endpoint upstream_endpoint_;
-    Endpoint gateway_;
 };
 
 // The first content of a stream: nothing leaves before it.
@@ -178,7 +72,7 @@ TEST_F(WorkerTest, PassesBytesThroughAndSynthesisesBothHeads) {
     std::string seen_auth;
     std::string seen_coding;
     std::string seen_target;
-    on_chat([&](net::Exchange& exchange) -> Task<void> {
+    answer_ = [&](net::Exchange& exchange) -> Task<void> {
         seen_auth = exchange.request().headers.find("authorization");
         seen_coding = exchange.request().headers.find("accept-encoding");
         seen_target = exchange.request().target;
@@ -187,7 +81,7 @@ TEST_F(WorkerTest, PassesBytesThroughAndSynthesisesBothHeads) {
             {"Set-Cookie", "a=b"}, {"x-ratelimit-remaining", "7"}
         };
         EXPECT_TRUE(co_await exchange.respond(200, "application/json", "{\"odd\" : 1.0}", extra));
-    });
+    };
     run([&]() -> Task<void> {
         net::FetchRequest request = chat(std::string{kBody});
         request.target += "?beta=1";
@@ -204,13 +98,13 @@ TEST_F(WorkerTest, PassesBytesThroughAndSynthesisesBothHeads) {
     EXPECT_EQ(seen_body, kBody);
     EXPECT_EQ(seen_auth, "") << "the client's key is not the engine's";
     EXPECT_EQ(seen_coding, "identity");
-    EXPECT_EQ(seen_target, "/v1/chat/completions?beta=1");
+    EXPECT_EQ(seen_target, "/1/v1/chat/completions?beta=1");
 }
 
 TEST_F(WorkerTest, RelaysAnEventStreamUnchanged) {
     const std::string events =
         "data: {\"a\":1}\n\n: ping\n\ndata: {\"b\":2}\r\n\r\ndata: [DONE]\n\n";
-    on_chat([&](net::Exchange& exchange) -> Task<void> {
+    answer_ = [&](net::Exchange& exchange) -> Task<void> {
         (void)co_await exchange.read_body(1U << 20U);
         const std::vector<net::HeaderView> headers{{"Content-Type", "text/event-stream"}};
         exchange.begin(200, headers, std::nullopt);
@@ -218,7 +112,7 @@ TEST_F(WorkerTest, RelaysAnEventStreamUnchanged) {
             (void)co_await exchange.write(std::string_view{&c, 1});
         }
         (void)co_await exchange.end();
-    });
+    };
     run([&]() -> Task<void> {
         const auto response = co_await net::fetch(clock_, chat(std::string{kStream}));
         EXPECT_TRUE(response);
@@ -228,14 +122,14 @@ TEST_F(WorkerTest, RelaysAnEventStreamUnchanged) {
 }
 
 TEST_F(WorkerTest, AnUpstreamThatDiesInMidEventGivesOneErrorEventAtABorder) {
-    on_chat([&](net::Exchange& exchange) -> Task<void> {
+    answer_ = [&](net::Exchange& exchange) -> Task<void> {
         (void)co_await exchange.read_body(1U << 20U);
         const std::vector<net::HeaderView> headers{{"Content-Type", "text/event-stream"}};
         exchange.begin(200, headers, std::nullopt);
         (void)co_await exchange.write(kFirst);
         (void)co_await exchange.write("data: {\"b\":");
         exchange.abort();
-    });
+    };
     run([&]() -> Task<void> {
         const auto response = co_await net::fetch(clock_, chat(std::string{kStream}));
         EXPECT_TRUE(response) << "the stream itself ends properly";
@@ -248,13 +142,13 @@ TEST_F(WorkerTest, AnUpstreamThatDiesInMidEventGivesOneErrorEventAtABorder) {
 }
 
 TEST_F(WorkerTest, AnUnaryAnswerThatBreaksOffIsVisiblyCut) {
-    on_chat([&](net::Exchange& exchange) -> Task<void> {
+    answer_ = [&](net::Exchange& exchange) -> Task<void> {
         (void)co_await exchange.read_body(1U << 20U);
         const std::vector<net::HeaderView> headers{{"Content-Type", "application/json"}};
         exchange.begin(200, headers, 100);
         (void)co_await exchange.write("{\"half\":");
         exchange.abort();
-    });
+    };
     run([&]() -> Task<void> {
         const auto response = co_await net::fetch(clock_, chat(std::string{kBody}));
         EXPECT_FALSE(response);
@@ -263,7 +157,7 @@ TEST_F(WorkerTest, AnUnaryAnswerThatBreaksOffIsVisiblyCut) {
 
 TEST_F(WorkerTest, AClientThatLeavesEndsTheUpstreamSide) {
     bool upstream_saw_it = false;
-    on_chat([&](net::Exchange& exchange) -> Task<void> {
+    answer_ = [&](net::Exchange& exchange) -> Task<void> {
         (void)co_await exchange.read_body(1U << 20U);
         exchange.watch_client([&] { upstream_saw_it = true; });
         const std::vector<net::HeaderView> headers{{"Content-Type", "text/event-stream"}};
@@ -272,17 +166,17 @@ TEST_F(WorkerTest, AClientThatLeavesEndsTheUpstreamSide) {
         for (int i = 0; i < 500 && !upstream_saw_it; ++i) {
             co_await clock_.sleep_for(10ms);
         }
-    });
+    };
     run([&]() -> Task<void> {
         auto connection = co_await send_chat(std::string{kStream});
         const std::string head = co_await read_until(*connection, "one");
         EXPECT_NE(head.find("200 OK"), std::string::npos);
-        EXPECT_EQ(worker_.inflight(UpstreamId{"local/1"}), 1U);
+        EXPECT_EQ(worker_.inflight(id(1)), 1U);
         connection->close();
         for (int i = 0; i < 100 && counters_.at(0).client_left.load() == 0; ++i) {
             co_await clock_.sleep_for(10ms);
         }
-        EXPECT_EQ(worker_.inflight(UpstreamId{"local/1"}), 0U);
+        EXPECT_EQ(worker_.inflight(id(1)), 0U);
         for (int i = 0; i < 100 && !upstream_saw_it; ++i) {
             co_await clock_.sleep_for(10ms);
         }
@@ -293,7 +187,7 @@ TEST_F(WorkerTest, AClientThatLeavesEndsTheUpstreamSide) {
 
 TEST_F(WorkerTest, AfterInstallNobodyEntersAndTheLastLeaseTells) {
     bool finish = false;
-    on_chat([&](net::Exchange& exchange) -> Task<void> {
+    answer_ = [&](net::Exchange& exchange) -> Task<void> {
         (void)co_await exchange.read_body(1U << 20U);
         const std::vector<net::HeaderView> headers{{"Content-Type", "text/event-stream"}};
         exchange.begin(200, headers, std::nullopt);
@@ -303,13 +197,13 @@ TEST_F(WorkerTest, AfterInstallNobodyEntersAndTheLastLeaseTells) {
         }
         (void)co_await exchange.write("data: [DONE]\n\n");
         (void)co_await exchange.end();
-    });
+    };
     run([&]() -> Task<void> {
         auto connection = co_await send_chat(std::string{kStream});
         (void)co_await read_until(*connection, "one");
-        worker_.install(closed_table());
+        install(loading());
         int drained = 0;
-        worker_.when_drained(UpstreamId{"local/1"}, [&] { ++drained; });
+        worker_.when_drained(id(1), [&] { ++drained; });
         const auto refused = co_await net::fetch(clock_, chat(std::string{kStream}));
         EXPECT_EQ(refused->status, 503);
         EXPECT_EQ(refused->header("retry-after"), "2");
@@ -322,7 +216,7 @@ TEST_F(WorkerTest, AfterInstallNobodyEntersAndTheLastLeaseTells) {
             co_await clock_.sleep_for(2ms);
         }
         EXPECT_EQ(drained, 1);
-        worker_.when_drained(UpstreamId{"local/1"}, [&] { ++drained; });
+        worker_.when_drained(id(1), [&] { ++drained; });
         EXPECT_EQ(drained, 2) << "nobody is inside: at once";
         connection->close();
     });
@@ -331,7 +225,7 @@ TEST_F(WorkerTest, AfterInstallNobodyEntersAndTheLastLeaseTells) {
 TEST_F(WorkerTest, AnUpstreamOpenedAgainBeforeItsLastLeaseEndedTakesRequests) {
     // Outlives the test: the server is stopped after its body.
     const auto finish = std::make_shared<bool>(false);
-    on_chat([this, finish](net::Exchange& exchange) -> Task<void> {
+    answer_ = [this, finish](net::Exchange& exchange) -> Task<void> {
         (void)co_await exchange.read_body(1U << 20U);
         const std::vector<net::HeaderView> headers{{"Content-Type", "text/event-stream"}};
         exchange.begin(200, headers, std::nullopt);
@@ -340,12 +234,12 @@ TEST_F(WorkerTest, AnUpstreamOpenedAgainBeforeItsLastLeaseEndedTakesRequests) {
             co_await clock_.sleep_for(2ms);
         }
         (void)co_await exchange.end();
-    });
+    };
     run([&]() -> Task<void> {
         auto one = co_await send_chat(std::string{kStream});
         (void)co_await read_until(*one, "one");
-        worker_.install(closed_table());
-        worker_.install(table("local/1", {"m"}));
+        install(loading());
+        install(serving(1));
         auto two = co_await send_chat(std::string{kStream});
         const std::string answer = co_await read_until(*two, "one");
         EXPECT_NE(answer.find(" 200 "), std::string::npos) << answer;
@@ -356,7 +250,7 @@ TEST_F(WorkerTest, AnUpstreamOpenedAgainBeforeItsLastLeaseEndedTakesRequests) {
 }
 
 TEST_F(WorkerTest, ACutGivesEveryStreamItsErrorEvent) {
-    on_chat([&](net::Exchange& exchange) -> Task<void> {
+    answer_ = [&](net::Exchange& exchange) -> Task<void> {
         (void)co_await exchange.read_body(1U << 20U);
         bool gone = false;
         exchange.watch_client([&] { gone = true; });
@@ -366,32 +260,32 @@ TEST_F(WorkerTest, ACutGivesEveryStreamItsErrorEvent) {
         for (int i = 0; i < 1000 && !gone; ++i) {
             co_await clock_.sleep_for(5ms);
         }
-    });
+    };
     run([&]() -> Task<void> {
         auto one = co_await send_chat(std::string{kStream});
         auto two = co_await send_chat(std::string{kStream});
         (void)co_await read_until(*one, "one");
         (void)co_await read_until(*two, "one");
-        worker_.install(closed_table());
-        worker_.cut(UpstreamId{"local/1"});
+        install(loading());
+        worker_.cut(id(1));
         for (auto* connection : {one.get(), two.get()}) {
             const std::string rest = co_await read_until(*connection, "backend_switched");
             EXPECT_NE(rest.find("data: {\"error\":"), std::string::npos) << rest;
         }
-        for (int i = 0; i < 100 && worker_.inflight(UpstreamId{"local/1"}) != 0; ++i) {
+        for (int i = 0; i < 100 && worker_.inflight(id(1)) != 0; ++i) {
             co_await clock_.sleep_for(2ms);
         }
-        EXPECT_EQ(worker_.inflight(UpstreamId{"local/1"}), 0U);
+        EXPECT_EQ(worker_.inflight(id(1)), 0U);
         one->close();
         two->close();
     });
 }
 
 TEST_F(WorkerTest, TheEnginesRefusalOfOurKeyIsNotTheClientsFault) {
-    on_chat([&](net::Exchange& exchange) -> Task<void> {
+    answer_ = [&](net::Exchange& exchange) -> Task<void> {
         (void)co_await exchange.read_body(1U << 20U);
         (void)co_await exchange.respond(401, "application/json", R"({"error":"bad key sk-x"})");
-    });
+    };
     run([&]() -> Task<void> {
         const auto response = co_await net::fetch(clock_, chat(std::string{kBody}));
         EXPECT_EQ(response->status, 502);
@@ -402,11 +296,11 @@ TEST_F(WorkerTest, TheEnginesRefusalOfOurKeyIsNotTheClientsFault) {
 
 TEST_F(WorkerTest, ErrorsOfTheEngineKeepStatusAndBody) {
     constexpr std::string_view kRefusal = R"({"error" : {"message":"slow down","code":"slow"}})";
-    on_chat([&](net::Exchange& exchange) -> Task<void> {
+    answer_ = [&](net::Exchange& exchange) -> Task<void> {
         (void)co_await exchange.read_body(1U << 20U);
         const std::vector<net::HeaderView> extra{{"Retry-After", "3"}};
         (void)co_await exchange.respond(429, "application/json", kRefusal, extra);
-    });
+    };
     run([&]() -> Task<void> {
         const auto response = co_await net::fetch(clock_, chat(std::string{kBody}));
         EXPECT_EQ(response->status, 429);
@@ -420,10 +314,10 @@ TEST_F(WorkerTest, ErrorsOfTheEngineKeepStatusAndBody) {
 
 TEST_F(WorkerTest, RefusesWithTheRightStatusBeforeAnyUpstreamIsAsked) {
     int asked = 0;
-    on_chat([&](net::Exchange& exchange) -> Task<void> {
+    answer_ = [&](net::Exchange& exchange) -> Task<void> {
         ++asked;
         (void)co_await exchange.respond(200, "text/plain", "x");
-    });
+    };
     run([&]() -> Task<void> {
         auto response = co_await net::fetch(clock_, chat(R"({"model":"gpt-4"})"));
         EXPECT_EQ(response->status, 404);
@@ -444,8 +338,7 @@ TEST_F(WorkerTest, RefusesWithTheRightStatusBeforeAnyUpstreamIsAsked) {
 }
 
 TEST_F(WorkerTest, ARefusedConnectionIsA502AndToldUpwards) {
-    auto gone = std::make_shared<RoutingTable>();
-    auto upstream = std::make_shared<Upstream>(*table("local/2", {"m"})->local);
+    auto upstream = std::make_shared<Upstream>(*serving(2).local);
     // A port that was free a moment ago: bound once, closed again.
     asio::io_context other{1};
     {
@@ -454,14 +347,15 @@ TEST_F(WorkerTest, ARefusedConnectionIsA502AndToldUpwards) {
         upstream->endpoint =
             briefly.listen({.host = "127.0.0.1"}, net::PortSharing::exclusive).value();
     }
-    gone->local = upstream;
-    worker_.install(gone);
+    RoutingTable gone;
+    gone.local = upstream;
+    install(std::move(gone));
     run([&]() -> Task<void> {
         const auto response = co_await net::fetch(clock_, chat(std::string{kBody}));
         EXPECT_EQ(response->status, 502);
     });
-    ASSERT_EQ(events_.refused.size(), 1U);
-    EXPECT_EQ(events_.refused[0].value, "local/2");
+    ASSERT_EQ(told_.refused.size(), 1U);
+    EXPECT_EQ(told_.refused[0].value, "local/2");
 }
 
 TEST_F(WorkerTest, ListsOnlyWhatCanBeAsked) {
@@ -475,11 +369,11 @@ TEST_F(WorkerTest, ListsOnlyWhatCanBeAsked) {
             response->body, R"({"data":[{"created":0,"id":"m","object":"model",)"
                             R"("owned_by":"llamacpp"}],"object":"list"})"
         );
-        worker_.install(table("local/3", {"org/model:Q4"}));
+        install(serving(3, "org/model:Q4"));
         request.target = "/v1/models/org/model:Q4";
         response = co_await net::fetch(clock_, request);
         EXPECT_EQ(response->status, 200);
-        worker_.install(closed_table());
+        install(loading());
         request.target = "/v1/models";
         response = co_await net::fetch(clock_, request);
         EXPECT_EQ(response->body, R"({"data":[],"object":"list"})");
@@ -491,16 +385,25 @@ TEST_F(WorkerTest, ListsOnlyWhatCanBeAsked) {
 
 TEST_F(WorkerTest, TheEmbedSlotsUpstreamComesAndGoesWithoutTheLocalOne) {
     std::string arrived;
-    routes_.add("POST", "/v1/embeddings", [&](net::Exchange& exchange) -> Task<void> {
+    answer_ = [&](net::Exchange& exchange) -> Task<void> {
         const auto body = co_await exchange.read_body(1U << 20U);
         arrived = *body;
         (void)co_await exchange.respond(200, "application/json", *body);
-    });
-    const auto with_embed = [&](const std::string& local, const std::string& embed) {
-        auto whole = std::make_shared<RoutingTable>(*table(local, {"m"}));
-        whole->embed = embed.empty() ? nullptr : table(embed, {"e"});
-        whole->local_embeds = false;
-        return whole;
+    };
+    const auto without_embed = [&](int local) {
+        RoutingTable table = serving(local);
+        table.local_embeds = false;
+        return table;
+    };
+    const auto with_embed = [&](int local) {
+        auto upstream = std::make_shared<Upstream>(*serving(1, "e").local);
+        upstream->id = UpstreamId{"embed/1"};
+        auto embed = std::make_shared<RoutingTable>();
+        embed->known_models = upstream->models;
+        embed->local = std::move(upstream);
+        RoutingTable table = without_embed(local);
+        table.embed = std::move(embed);
+        return table;
     };
     const auto embedding = [&](const std::string& body) {
         net::FetchRequest request = chat(body);
@@ -508,7 +411,7 @@ TEST_F(WorkerTest, TheEmbedSlotsUpstreamComesAndGoesWithoutTheLocalOne) {
         return request;
     };
     run([&]() -> Task<void> {
-        worker_.install(with_embed("local/1", "embed/1"));
+        install(with_embed(1));
         const auto own = co_await net::fetch(clock_, embedding(R"({"model":"e","input":"x"})"));
         EXPECT_EQ(own->body, R"({"model":"e","input":"x"})");
         // The local engine makes none: asked for by the name the embed slot has for its model.
@@ -527,10 +430,10 @@ TEST_F(WorkerTest, TheEmbedSlotsUpstreamComesAndGoesWithoutTheLocalOne) {
         EXPECT_NE(models->body.find(R"("id":"m")"), std::string::npos) << models->body;
         EXPECT_NE(models->body.find(R"("id":"e")"), std::string::npos) << models->body;
 
-        worker_.install(with_embed("local/2", "embed/1"));
+        install(with_embed(2));
         const auto after = co_await net::fetch(clock_, embedding(R"({"model":"e"})"));
         EXPECT_EQ(after->status, 200) << "a switch of the local slot is not its business";
-        worker_.install(with_embed("local/2", ""));
+        install(without_embed(2));
         const auto gone = co_await net::fetch(clock_, embedding(R"({"model":"e"})"));
         EXPECT_EQ(gone->status, 404);
     });
