@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "config/engine_images.hpp"
+#include "config/named_values.hpp"
 
 namespace nova::config {
 namespace {
@@ -310,13 +311,6 @@ Result<SettingValue> checked_text(const SettingRow& row, std::string_view text) 
     return SettingValue{std::string{text}};
 }
 
-std::string_view trimmed(std::string_view text) {
-    const auto from = text.find_first_not_of(' ');
-    return from == std::string_view::npos
-               ? std::string_view{}
-               : text.substr(from, text.find_last_not_of(' ') - from + 1);
-}
-
 }  // namespace
 
 std::span<const SettingRow> setting_table() {
@@ -506,19 +500,10 @@ std::string_view routing_strategy_of(std::string_view mode, std::string_view str
 
 Result<std::vector<std::pair<std::string, std::string>>> aliases_from(std::string_view text) {
     std::vector<std::pair<std::string, std::string>> aliases;
-    while (!text.empty()) {
-        const auto comma = std::min(text.find(','), text.size());
-        const std::string_view piece = trimmed(text.substr(0, comma));
-        text.remove_prefix(std::min(comma + 1, text.size()));
-        if (piece.empty()) {
-            continue;
-        }
-        const auto equals = piece.find('=');
-        const std::string_view name = trimmed(piece.substr(0, equals));
-        const std::string_view model =
-            equals == std::string_view::npos ? "" : trimmed(piece.substr(equals + 1));
-        const bool twice =
-            std::ranges::any_of(aliases, [name](const auto& other) { return other.first == name; });
+    for (const auto& [piece, name, model] : named_values(text)) {
+        const bool twice = std::ranges::any_of(aliases, [&name](const auto& other) {
+            return other.first == name;
+        });
         if (name.empty() || model.empty() || name == model || twice) {
             return fail(
                 ErrorCode::unprocessable,
