@@ -1,6 +1,7 @@
 // An event loop for tests that wait for real processes; tests only.
 #pragma once
 
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -20,13 +21,16 @@ namespace nova::process {
 
 class TestLoop {
 public:
+    explicit TestLoop(std::chrono::seconds patience = std::chrono::seconds{30})
+        : patience_{patience} {}
+
     asio::io_context& context() { return context_; }
 
-    // False when nothing happens for half a minute.
+    // False when nothing happens for that long.
     bool run_until(const std::function<bool()>& done) {
         while (!done()) {
             context_.restart();
-            if (context_.run_one_for(std::chrono::seconds{30}) == 0) {
+            if (context_.run_one_for(patience_) == 0) {
                 return false;
             }
         }
@@ -49,6 +53,7 @@ public:
 
 private:
     asio::io_context context_{1};
+    std::chrono::seconds patience_;
 };
 
 class TestFolder {

@@ -1,10 +1,8 @@
 // The driver contract over the drivers of this module.
-#include <cstdlib>
-#include <filesystem>
-
 #include <signal.h>
 
 #include "core/random.hpp"
+#include "process/test_loop.hpp"
 #include "runtime/driver_contract.hpp"
 #include "runtime/external_driver.hpp"
 #include "runtime/process_driver.hpp"
@@ -14,24 +12,9 @@ namespace {
 
 class RealWorld : public DriverWorld {
 public:
-    RealWorld() {
-        std::string pattern = testing::TempDir() + "nova-driver-XXXXXX";
-        folder_ = ::mkdtemp(pattern.data());
-    }
+    asio::io_context& context() override { return loop_.context(); }
 
-    ~RealWorld() override { std::filesystem::remove_all(folder_); }
-
-    asio::io_context& context() override { return context_; }
-
-    bool run_until(const std::function<bool()>& done) override {
-        while (!done()) {
-            context_.restart();
-            if (context_.run_one_for(std::chrono::seconds{20}) == 0) {
-                return false;
-            }
-        }
-        return true;
-    }
+    bool run_until(const std::function<bool()>& done) override { return loop_.run_until(done); }
 
     InstallId install() override { return install_; }
 
@@ -39,13 +22,13 @@ public:
         InstanceSpec spec;
         spec.identity = {install_, {"local"}, generation, {"0123456789abcdef"}};
         spec.name = "nova-test";
-        spec.log_path = folder_ + "/logs/" + std::to_string(generation.value) + ".log";
+        spec.log_path = folder_.file("logs/" + std::to_string(generation.value) + ".log");
         return spec;
     }
 
 protected:
-    asio::io_context context_{1};
-    std::string folder_;
+    process::TestLoop loop_{std::chrono::seconds{20}};
+    process::TestFolder folder_;
     InstallId install_{random_hex(8)};
 };
 
@@ -53,12 +36,12 @@ class ProcessWorld final : public RealWorld {
 public:
     ProcessWorld()
         : driver_{
-              context_.get_executor(),
+              loop_.context().get_executor(),
               clock_,
-              {.records_folder = folder_ + "/instances",
+              {.records_folder = folder_.file("instances"),
                .program_folders = {},
                .path = "/usr/bin:/bin",
-               .home = folder_,
+               .home = folder_.path(),
                .lang = "C.UTF-8"}
           } {}
 

@@ -5,11 +5,10 @@
 #include <filesystem>
 #include <string>
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
 #include <gtest/gtest.h>
 
 #include "core/random.hpp"
+#include "process/test_loop.hpp"
 #include "runtime/docker_driver.hpp"
 #include "runtime/driver_world.hpp"
 
@@ -25,7 +24,7 @@ public:
     explicit DockerWorld(std::string socket, std::string own_container = {})
         : socket_{std::move(socket)}, api_{clock_, socket_},
           driver_{
-              context_.get_executor(),
+              loop_.context().get_executor(),
               clock_,
               {.socket = socket_,
                .pulls = {.stall = std::chrono::seconds{10}},
@@ -43,17 +42,9 @@ public:
 
     RuntimeDriver& driver() override { return driver_; }
 
-    asio::io_context& context() override { return context_; }
+    asio::io_context& context() override { return loop_.context(); }
 
-    bool run_until(const std::function<bool()>& done) override {
-        while (!done()) {
-            context_.restart();
-            if (context_.run_one_for(std::chrono::seconds{60}) == 0) {
-                return false;
-            }
-        }
-        return true;
-    }
+    bool run_until(const std::function<bool()>& done) override { return loop_.run_until(done); }
 
     InstallId install() override { return install_; }
 
@@ -87,20 +78,11 @@ public:
 
     template <class T>
     T await(Task<T> task) {
-        std::optional<T> result;
-        asio::co_spawn(context_, std::move(task), [&result](std::exception_ptr thrown, T value) {
-            EXPECT_FALSE(thrown);
-            result = std::move(value);
-        });
-        if (!run_until([&result] { return result.has_value(); })) {
-            ADD_FAILURE() << "no answer";
-            std::abort();  // the coroutine still holds references into this frame
-        }
-        return *std::move(result);
+        return loop_.await(std::move(task));
     }
 
 private:
-    asio::io_context context_{1};
+    process::TestLoop loop_{std::chrono::seconds{60}};
     SystemClock clock_;
     std::string socket_;
     InstallId install_{random_hex(8)};
