@@ -75,8 +75,7 @@ Task<hardware::EngineUse> GpuWatch::use_of(lifecycle::BackendStatus status) {
 }
 
 bool GpuWatch::restart_was_tried(GpuTrouble trouble) const {
-    return restarted_at_ && restarted_for_ == trouble &&
-           parts_.clock.now() < *restarted_at_ + kOnce;
+    return restart_ && restart_->trouble == trouble && parts_.clock.now() < restart_->at + kOnce;
 }
 
 Task<void> GpuWatch::look_once() {
@@ -90,7 +89,7 @@ Task<void> GpuWatch::look_once() {
     const hardware::EngineUse use = co_await use_of(status);
     GpuFinding finding = hardware::judge_gpus(known, report, use);
     if (finding.restart_helps && restart_was_tried(finding.trouble)) {
-        if (status.instance && status.instance->identity.generation == restarted_generation_) {
+        if (status.instance && status.instance->identity.generation == restart_->gone) {
             co_return;  // still on its way out: nothing can be said of the new one yet
         }
         finding.restart_helps = false;
@@ -105,14 +104,13 @@ Task<void> GpuWatch::look_once() {
     if (!finding.restart_helps || !status.instance) {
         co_return;
     }
-    restarted_at_ = parts_.clock.now();
-    restarted_generation_ = status.instance->identity.generation;
-    restarted_for_ = finding.trouble;
+    const Generation gone = status.instance->identity.generation;
+    restart_ = Restart{.at = parts_.clock.now(), .gone = gone, .trouble = finding.trouble};
     parts_.restart(
-        status.instance->identity.generation, {.code = fmt::format("gpu_{}", word(finding.trouble)),
-                                               .detail = finding.sentence,
-                                               .remedy = finding.remedy,
-                                               .log_excerpt = {}}
+        gone, {.code = fmt::format("gpu_{}", word(finding.trouble)),
+               .detail = finding.sentence,
+               .remedy = finding.remedy,
+               .log_excerpt = {}}
     );
 }
 

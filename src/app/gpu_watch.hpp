@@ -52,17 +52,21 @@ public:
     const hardware::GpuFinding& finding() const { return finding_; }
 
 private:
+    struct Restart {
+        TimePoint at;
+        Generation gone;  // the instance that was to go
+        hardware::GpuTrouble trouble;
+    };
+
     Task<hardware::EngineUse> use_of(lifecycle::BackendStatus status);
     bool restart_was_tried(hardware::GpuTrouble trouble) const;
     Task<void> publish();
 
     Parts parts_;
     hardware::GpuFinding finding_;
-    Generation looked_for_cpu_{};  // whose log was read
-    bool on_cpu_ = false;          // what it said
-    std::optional<TimePoint> restarted_at_;
-    Generation restarted_generation_{};  // the instance that was to go
-    hardware::GpuTrouble restarted_for_ = hardware::GpuTrouble::none;
+    Generation looked_for_cpu_{};     // whose log was read
+    bool on_cpu_ = false;             // what it said
+    std::optional<Restart> restart_;  // the last one
 };
 
 }  // namespace nova::app
