@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <ranges>
 #include <string>
 
 #include <fmt/format.h>
@@ -16,7 +17,7 @@ namespace {
 constexpr std::size_t kMostWords = 400;
 
 struct Signature {
-    std::string_view fragment;  // lower case
+    std::string_view fragments;  // lower case; one of them, with | between
     ErrorCode code;
     std::string_view word;
     std::string_view sentence;
@@ -33,9 +34,9 @@ constexpr std::string_view kNetwork =
 constexpr std::string_view kImageName =
     "Check the image's name and tag; nova config set docker.images ENGINE=IMAGE names another.";
 
-// The first match wins. Words of moby 20.10 to 28 and Podman 4.3 (reference 6.5, 7; the errors
+// The first row wins. Words of moby 20.10 to 28 and Podman 4.3 (reference 6.5, 7; the errors
 // provoked by tests/docker).
-constexpr std::array<Signature, 35> kSignatures{{
+constexpr auto kSignatures = std::to_array<Signature>({
     {"no space left on device", ErrorCode::exhausted, "disk_full",
      "the disk where Docker keeps its images is full", kRoom},
     {"could not select device driver", ErrorCode::precondition, "gpu_runtime_missing",
@@ -52,58 +53,39 @@ constexpr std::array<Signature, 35> kSignatures{{
     {"error gathering device information while adding custom device", ErrorCode::precondition,
      "device_missing", "a device the engine needs is not on Docker's machine",
      "See whether its driver is loaded; AMD's makes /dev/kfd and /dev/dri."},
-    {"port is already allocated", ErrorCode::precondition, "port_in_use",
+    {"port is already allocated|address already in use", ErrorCode::precondition, "port_in_use",
      "its port on 127.0.0.1 is taken", "End what listens there, or let nova choose a port."},
-    {"address already in use", ErrorCode::precondition, "port_in_use",
-     "its port on 127.0.0.1 is taken", "End what listens there, or let nova choose a port."},
-    {"is already in use by container", ErrorCode::conflict, "name_taken",
-     "a container of that name is there already", "Rename or remove it, if it is yours."},
     {"is already in use", ErrorCode::conflict, "name_taken",
      "a container of that name is there already", "Rename or remove it, if it is yours."},
     {"bind source path does not exist", ErrorCode::precondition, "folder_missing",
      "a folder the engine is to see is not on Docker's machine",
      "A Docker in a virtual machine sees only the folders it shares."},
-    {"no matching manifest for", ErrorCode::unsupported, "image_wrong_platform",
-     "the image is not made for this kind of processor", kImageName},
-    {"exec format error", ErrorCode::unsupported, "image_wrong_platform",
+    {"no matching manifest for|exec format error", ErrorCode::unsupported, "image_wrong_platform",
      "the image is not made for this kind of processor", kImageName},
     {"executable file not found", ErrorCode::unsupported, "image_without_program",
      "the image does not hold the program that is to be started", kImageName},
     {"toomanyrequests", ErrorCode::rate_limited, "pull_limit",
      "the registry limits how much may be pulled", "Wait, or sign in with: docker login"},
-    {"manifest unknown", ErrorCode::not_found, "image_not_found", "the registry has no such image",
-     kImageName},
-    {"manifest for", ErrorCode::not_found, "image_not_found", "the registry has no such image",
-     kImageName},
+    {"manifest unknown|manifest for", ErrorCode::not_found, "image_not_found",
+     "the registry has no such image", kImageName},
     {"pull access denied", ErrorCode::not_found, "image_not_found",
      "there is no such image, or it is only for those who sign in", kImageName},
-    {"repository does not exist", ErrorCode::not_found, "image_not_found",
+    {"repository does not exist|name unknown", ErrorCode::not_found, "image_not_found",
      "the registry has no such image", kImageName},
-    {"name unknown", ErrorCode::not_found, "image_not_found", "the registry has no such image",
-     kImageName},
     {"no such image", ErrorCode::runtime_failed, "image_gone",
      "somebody removed the image after it was prepared", "nova pulls it again with the next try."},
     {"invalid reference format", ErrorCode::unprocessable, "image_not_found",
      "that is no name of an image", kImageName},
-    {"no basic auth credentials", ErrorCode::unauthorized, "image_refused",
-     "the registry wants to know who asks", "Sign in with: docker login REGISTRY"},
-    {"unauthorized", ErrorCode::unauthorized, "image_refused",
+    {"no basic auth credentials|unauthorized", ErrorCode::unauthorized, "image_refused",
      "the registry wants to know who asks", "Sign in with: docker login REGISTRY"},
     {"denied", ErrorCode::forbidden, "image_refused", "the registry refuses the image",
      "Sign in with: docker login REGISTRY"},
-    {"connection refused", ErrorCode::upstream_failed, "registry_unreachable",
-     "the registry cannot be reached", kNetwork},
-    {"no such host", ErrorCode::upstream_failed, "registry_unreachable",
-     "the registry cannot be reached", kNetwork},
-    {"server misbehaving", ErrorCode::upstream_failed, "registry_unreachable",
-     "the registry cannot be reached", kNetwork},
-    {"network is unreachable", ErrorCode::upstream_failed, "registry_unreachable",
-     "the registry cannot be reached", kNetwork},
+    {"connection refused|no such host|server misbehaving|network is unreachable",
+     ErrorCode::upstream_failed, "registry_unreachable", "the registry cannot be reached",
+     kNetwork},
     {"connection reset", ErrorCode::upstream_failed, "registry_unreachable",
      "the registry broke off", kNetwork},
-    {"i/o timeout", ErrorCode::upstream_failed, "registry_unreachable",
-     "the registry does not answer", kNetwork},
-    {"request canceled", ErrorCode::upstream_failed, "registry_unreachable",
+    {"i/o timeout|request canceled", ErrorCode::upstream_failed, "registry_unreachable",
      "the registry does not answer", kNetwork},
     {"eof", ErrorCode::upstream_failed, "registry_unreachable", "the registry broke off", kNetwork},
     {"filesystem layer verification failed", ErrorCode::upstream_failed, "image_damaged",
@@ -111,7 +93,7 @@ constexpr std::array<Signature, 35> kSignatures{{
     {"client version", ErrorCode::unsupported, "docker_version",
      "this Docker does not speak nova's version of its protocol",
      "Update Docker; nova needs API 1.41 (Docker 20.10) or newer."},
-}};
+});
 
 std::string lowered(std::string_view text) {
     std::string low{text};
@@ -119,6 +101,12 @@ std::string lowered(std::string_view text) {
         return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
     });
     return low;
+}
+
+bool holds_one(std::string_view low, std::string_view fragments) {
+    return std::ranges::any_of(std::views::split(fragments, '|'), [low](const auto& fragment) {
+        return low.contains(std::string_view{fragment});
+    });
 }
 
 ErrorCode code_of(int status) {
@@ -148,7 +136,7 @@ std::string quoted(std::string_view message) {
 Error docker_error(int status, std::string_view message, std::string_view doing) {
     const std::string low = lowered(message);
     const auto known = std::ranges::find_if(kSignatures, [&low](const Signature& signature) {
-        return low.contains(signature.fragment);
+        return holds_one(low, signature.fragments);
     });
     const std::string words = quoted(message);
     if (known == kSignatures.end()) {
