@@ -1,6 +1,4 @@
 // conform: how well an endpoint behaves, whoever made it.
-#include <fstream>
-#include <iostream>
 #include <optional>
 #include <utility>
 
@@ -9,6 +7,7 @@
 
 #include "app/commands.hpp"
 #include "app/commands_blocking.hpp"
+#include "app/key_file.hpp"
 #include "catalog/web_url.hpp"
 #include "conform/report.hpp"
 
@@ -19,16 +18,7 @@ Result<Secret> key_from(const std::string& file) {
     if (file.empty()) {
         return Secret{};
     }
-    std::string text;
-    if (file == "-") {
-        std::getline(std::cin, text);
-    } else {
-        std::ifstream in{file};
-        std::getline(in, text);
-    }
-    while (!text.empty() && (text.back() == '\r' || text.back() == ' ')) {
-        text.pop_back();
-    }
+    std::string text = key_in(file);
     if (text.empty()) {
         return fail(
             ErrorCode::invalid_argument, fmt::format("{} has no key in its first line.", file)

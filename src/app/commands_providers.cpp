@@ -1,7 +1,5 @@
 // providers, mode, config: what a person sets while nova runs.
-#include <fstream>
 #include <functional>
-#include <iostream>
 #include <utility>
 
 #include <fmt/format.h>
@@ -9,23 +7,14 @@
 
 #include "app/commands.hpp"
 #include "app/commands_json.hpp"
+#include "app/key_file.hpp"
 #include "config/settings.hpp"
 
 namespace nova::app {
 namespace {
 
-// A key never stands in argv, where every user of the machine sees it (decisions.md 2.18).
 Result<std::string> key_from(const std::string& file) {
-    std::string text;
-    if (file == "-") {
-        std::getline(std::cin, text);
-    } else {
-        std::ifstream in{file};
-        std::getline(in, text);
-    }
-    while (!text.empty() && (text.back() == '\r' || text.back() == ' ')) {
-        text.pop_back();
-    }
+    std::string text = key_in(file);
     if (text.empty()) {
         return fail(
             ErrorCode::invalid_argument,
