@@ -228,28 +228,14 @@ stream_chat(CommandContext& context, const Endpoint& gateway, const ChatOptions&
     request.body = json_line(chat_body(options));
     request.deadline = Deadline::in(clock, kChatLimit);
     ChatReader reader{context.terminal, clock};
-    int status = 0;
-    std::string refusal;
-    net::StreamSink sink{
-        .on_head =
-            [&status](int code) {
-                status = code;
-                return true;
-            },
-        .on_data =
-            [&](std::string_view bytes) {
-                if (status != 200) {
-                    refusal += bytes;
-                    return true;
-                }
-                return reader.feed(bytes);
-            },
-    };
+    StreamedAnswer answer;
+    net::StreamSink sink =
+        answer.sink([&reader](std::string_view bytes) { return reader.feed(bytes); });
     const auto done = run_blocking<Result<int>>([&] {
         return net::fetch_stream(clock, std::move(request), std::move(sink));
     });
-    if (status != 0 && status != 200) {
-        return std::unexpected<Error>{error_of_answer(status, refusal)};
+    if (answer.status != 0 && answer.status != 200) {
+        return std::unexpected<Error>{error_of_answer(answer.status, answer.refusal)};
     }
     auto result = reader.result();
     if (!done && result) {

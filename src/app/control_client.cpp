@@ -278,25 +278,12 @@ ControlClient::stream(std::string path, std::function<bool(std::string_view)> on
     SystemClock clock;
     net::FetchRequest wanted = request("GET", std::move(path));
     wanted.deadline = Deadline::in(clock, kStreamLimit);
-    int status = 0;
-    std::string refusal;
     bool ended_here = false;
-    net::StreamSink sink{
-        .on_head =
-            [&status](int code) {
-                status = code;
-                return true;
-            },
-        .on_data =
-            [&](std::string_view bytes) {
-                if (status != 200) {
-                    refusal += bytes;
-                    return true;
-                }
-                ended_here = !on_data(bytes);
-                return !ended_here;
-            },
-    };
+    StreamedAnswer answer;
+    net::StreamSink sink = answer.sink([&](std::string_view bytes) {
+        ended_here = !on_data(bytes);
+        return !ended_here;
+    });
     std::optional<net::TlsClient> tls;
     net::TlsClient* tls_client = control_.tls ? &tls.emplace() : nullptr;
     const auto done = run_blocking<Result<int>>([&] {
@@ -308,7 +295,26 @@ ControlClient::stream(std::string path, std::function<bool(std::string_view)> on
     if (!done) {
         return std::unexpected<Error>{unreachable(control_, done.error())};
     }
-    return *done == 200 ? Result<void>{} : std::unexpected<Error>{error_of_answer(*done, refusal)};
+    return *done == 200 ? Result<void>{}
+                        : std::unexpected<Error>{error_of_answer(*done, answer.refusal)};
+}
+
+net::StreamSink StreamedAnswer::sink(std::function<bool(std::string_view)> on_data) {
+    return {
+        .on_head =
+            [this](int code) {
+                status = code;
+                return true;
+            },
+        .on_data =
+            [this, on_data = std::move(on_data)](std::string_view bytes) {
+                if (status != 200) {
+                    refusal += bytes;
+                    return true;
+                }
+                return on_data(bytes);
+            },
+    };
 }
 
 Error error_of_answer(int status, std::string_view body) {

@@ -86,6 +86,15 @@ private:
     std::optional<RunningNova> running_;
 };
 
+// What comes of a streamed answer. Outlives its sink.
+struct StreamedAnswer {
+    int status = 0;
+    std::string refusal{};  // the body of anything but a 200
+
+    // Hands over the body of a 200 as it comes; on_data returns false to end.
+    net::StreamSink sink(std::function<bool(std::string_view)> on_data);
+};
+
 // The error an answer tells: control's {"detail", "code"} or the gateway's {"error": {…}}.
 Error error_of_answer(int status, std::string_view body);
 
