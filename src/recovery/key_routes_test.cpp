@@ -1,45 +1,16 @@
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include "recovery/fake_exchange.hpp"
 #include "recovery/key_routes.hpp"
+#include "recovery/routes_fixture.hpp"
 #include "store/memory_store.hpp"
 
 namespace nova::recovery {
 namespace {
 
-constexpr std::string_view kSecret = "b7e0d3f2a9c84410";
-
-class KeyRoutesTest : public testing::Test {
+class KeyRoutesTest : public RoutesFixture {
 protected:
     KeyRoutesTest() { add_key_routes(table_, auth_, book_, clock_); }
-
-    FakeExchange& call(
-        const std::string& method, const std::string& path, const std::string& body = {},
-        std::string_view secret = kSecret
-    ) {
-        exchanges_.push_back(std::make_unique<FakeExchange>(method, "/api/v1/recovery" + path));
-        FakeExchange& exchange = *exchanges_.back();
-        if (!secret.empty()) {
-            exchange.add_header("X-Admin-Secret", secret);
-        }
-        exchange.body = body;
-        const auto match = table_.find(method, exchange.request().path());
-        EXPECT_NE(match.handler, nullptr) << path;
-        exchange.parameters = match.parameters;
-        run((*match.handler)(exchange));
-        return exchange;
-    }
-
-    void run(Task<void> task) {
-        context_.restart();
-        asio::co_spawn(context_, std::move(task), [](std::exception_ptr failure) {
-            EXPECT_FALSE(failure);
-        });
-        context_.run();
-    }
 
     void load(KeyBook& book, std::vector<std::string>& passed_over) {
         run([](KeyBook& one, std::vector<std::string>& into) -> Task<void> {
@@ -74,15 +45,10 @@ protected:
 
     static Json json_of(const FakeExchange& exchange) { return Json::parse(exchange.sent); }
 
-    asio::io_context context_;
-    VirtualClock clock_;
     store::MemoryStore store_;
     int minted_ = 0;
     std::vector<std::string> published_;
     KeyBook book_{parts()};
-    AdminAuth auth_{Secret{std::string{kSecret}}, clock_};
-    net::RouteTable table_;
-    std::vector<std::unique_ptr<FakeExchange>> exchanges_;
 };
 
 TEST_F(KeyRoutesTest, TellAKeyOnceAndItsFactsAlways) {

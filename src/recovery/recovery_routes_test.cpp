@@ -1,47 +1,18 @@
 // Every route through the route table: statuses, bodies, wishes and credentials.
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
 #include "recovery/fake_backend.hpp"
-#include "recovery/fake_exchange.hpp"
 #include "recovery/recovery_routes.hpp"
+#include "recovery/routes_fixture.hpp"
 #include "store/memory_store.hpp"
 
 namespace nova::recovery {
 namespace {
 
-constexpr std::string_view kSecret = "b7e0d3f2a9c84410";
-
-class RecoveryRoutesTest : public testing::Test {
+class RecoveryRoutesTest : public RoutesFixture {
 protected:
     RecoveryRoutesTest() { add_recovery_routes(table_, parts_); }
-
-    // Sends a request with the secret.
-    FakeExchange& call(
-        const std::string& method, const std::string& path, const std::string& body = {},
-        std::string_view secret = kSecret, const std::string& base = "/api/v1/recovery"
-    ) {
-        exchanges_.push_back(std::make_unique<FakeExchange>(method, base + path));
-        FakeExchange& exchange = *exchanges_.back();
-        if (!secret.empty()) {
-            exchange.add_header("X-Admin-Secret", secret);
-        }
-        exchange.body = body;
-        const auto match = table_.find(method, exchange.request().path());
-        if (match.handler == nullptr) {
-            exchange.status = 404;
-            return exchange;
-        }
-        exchange.parameters = match.parameters;
-        context_.restart();
-        asio::co_spawn(context_, (*match.handler)(exchange), [](std::exception_ptr failure) {
-            EXPECT_FALSE(failure);
-        });
-        context_.run();
-        return exchange;
-    }
 
     static Json json_of(const FakeExchange& exchange) { return Json::parse(exchange.sent); }
 
@@ -57,13 +28,10 @@ protected:
 
     static Task<Result<std::string>> hardware_text() { co_return std::string{R"({"gpus":[]})"}; }
 
-    asio::io_context context_;
-    VirtualClock clock_;
     store::MemoryStore store_;
     lifecycle::EventFeed feed_;
     FakeBackend backend_;
     FakeBackend embed_;
-    AdminAuth auth_{Secret{std::string{kSecret}}, clock_};
     Readiness readiness_{.ready = false, .detail = "Nothing runs."};
     RecoveryParts parts_{
         .backend = backend_,
@@ -78,8 +46,6 @@ protected:
         .event_limits = {},
         .embed = &embed_,
     };
-    net::RouteTable table_;
-    std::vector<std::unique_ptr<FakeExchange>> exchanges_;
 };
 
 TEST_F(RecoveryRoutesTest, AreTheSameUnderBothBases) {
@@ -209,21 +175,16 @@ TEST_F(RecoveryRoutesTest, OperationsComeFromTheStore) {
     operation.id = OperationId{"op9"};
     operation.kind = "start";
     operation.created_at = clock_.wall_now();
-    asio::co_spawn(
-        context_,
-        [&]() -> Task<void> {
-            std::vector<store::Write> writes;
-            writes.emplace_back(store::PutOperation{
-                .id = operation.id,
-                .json = lifecycle::to_json(operation).dump(),
-                .created_at = operation.created_at,
-                .finished_at = {}
-            });
-            EXPECT_TRUE(co_await store_.commit(std::move(writes)));
-        },
-        [](std::exception_ptr failure) { EXPECT_FALSE(failure); }
-    );
-    context_.run();
+    run([](store::StateStore& store, lifecycle::Operation one) -> Task<void> {
+        std::vector<store::Write> writes;
+        writes.emplace_back(store::PutOperation{
+            .id = one.id,
+            .json = lifecycle::to_json(one).dump(),
+            .created_at = one.created_at,
+            .finished_at = {}
+        });
+        EXPECT_TRUE(co_await store.commit(std::move(writes)));
+    }(store_, operation));
     const Json list = json_of(call("GET", "/inference/operations?limit=5"));
     ASSERT_EQ(list["operations"].size(), 1U);
     EXPECT_EQ(list["operations"][0]["id"], "op9");

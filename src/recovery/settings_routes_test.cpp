@@ -1,44 +1,17 @@
 // Settings and mode through the route table.
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include "recovery/fake_exchange.hpp"
+#include "recovery/routes_fixture.hpp"
 #include "recovery/settings_routes.hpp"
 #include "store/memory_store.hpp"
 
 namespace nova::recovery {
 namespace {
 
-constexpr std::string_view kSecret = "b7e0d3f2a9c84410";
-
-class SettingsRoutesTest : public testing::Test {
+class SettingsRoutesTest : public RoutesFixture {
 protected:
     SettingsRoutesTest() { add_settings_routes(table_, auth_, access_); }
-
-    FakeExchange& call(
-        const std::string& method, const std::string& path, const std::string& body = {},
-        std::string_view secret = kSecret
-    ) {
-        exchanges_.push_back(std::make_unique<FakeExchange>(method, "/api/v1/recovery" + path));
-        FakeExchange& exchange = *exchanges_.back();
-        if (!secret.empty()) {
-            exchange.add_header("X-Admin-Secret", secret);
-        }
-        exchange.body = body;
-        const auto match = table_.find(method, exchange.request().path());
-        if (match.handler == nullptr) {
-            exchange.status = 404;
-            return exchange;
-        }
-        context_.restart();
-        asio::co_spawn(context_, (*match.handler)(exchange), [](std::exception_ptr failure) {
-            EXPECT_FALSE(failure);
-        });
-        context_.run();
-        return exchange;
-    }
 
     static Json row(const FakeExchange& exchange, const std::string& name) {
         for (const Json& setting : Json::parse(exchange.sent)["settings"]) {
@@ -49,8 +22,6 @@ protected:
         return {};
     }
 
-    asio::io_context context_;
-    VirtualClock clock_;
     store::MemoryStore store_;
     config::Settings settings_{store_, {}};
     std::vector<std::string> changed_;
@@ -61,9 +32,6 @@ protected:
             co_return;
         },
     };
-    AdminAuth auth_{Secret{std::string{kSecret}}, clock_};
-    net::RouteTable table_;
-    std::vector<std::unique_ptr<FakeExchange>> exchanges_;
 };
 
 TEST_F(SettingsRoutesTest, TellsEverySettingWithItsSourceAndBounds) {

@@ -1,12 +1,10 @@
 #include <cstdlib>
 #include <filesystem>
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include "recovery/fake_exchange.hpp"
+#include "recovery/routes_fixture.hpp"
 #include "recovery/usage_routes.hpp"
 
 namespace nova::recovery {
@@ -14,9 +12,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::string_view kSecret = "b7e0d3f2a9c84410";
-
-class UsageRoutesTest : public testing::Test {
+class UsageRoutesTest : public RoutesFixture {
 protected:
     UsageRoutesTest() {
         std::string pattern = testing::TempDir() + "nova-usage-routes-XXXXXX";
@@ -32,20 +28,7 @@ protected:
     }
 
     FakeExchange& get(const std::string& target, std::string_view secret = kSecret) {
-        exchanges_.push_back(std::make_unique<FakeExchange>("GET", "/api/v1/recovery" + target));
-        FakeExchange& exchange = *exchanges_.back();
-        exchange.add_header("X-Admin-Secret", secret);
-        const auto match = table_.find("GET", exchange.request().path());
-        run((*match.handler)(exchange));
-        return exchange;
-    }
-
-    void run(Task<void> task) {
-        context_.restart();
-        asio::co_spawn(context_, std::move(task), [](std::exception_ptr failure) {
-            EXPECT_FALSE(failure);
-        });
-        context_.run();
+        return call("GET", target, {}, secret);
     }
 
     void write(store::UsageRow row) {
@@ -69,9 +52,6 @@ protected:
 
     static Json json_of(const FakeExchange& exchange) { return Json::parse(exchange.sent); }
 
-    asio::io_context context_;
-    VirtualClock clock_;
-    AdminAuth auth_{Secret{std::string{kSecret}}, clock_};
     std::string folder_;
     std::unique_ptr<store::UsageLedger> ledger_;
     std::vector<RunningRequest> running_;
@@ -81,8 +61,6 @@ protected:
         .ledger = nullptr,
         .running = [this]() -> Task<std::vector<RunningRequest>> { co_return running_; },
     };
-    net::RouteTable table_;
-    std::vector<std::unique_ptr<FakeExchange>> exchanges_;
 };
 
 TEST_F(UsageRoutesTest, SumUpTheLastThirtyDaysByModel) {
