@@ -103,7 +103,7 @@ Task<Result<std::string>> HttpSession::read_raw_body(std::size_t limit) {
     }
     while (!body_->done()) {
         Result<void> taken;
-        if (begin_ < end_) {
+        if (!buffer_.empty()) {
             taken = take_buffered_body(body, limit);
         } else {
             expire_in(rules_.limits.body_timeout);
@@ -145,7 +145,7 @@ Task<Result<std::string>> HttpSession::inflated(std::string packed, std::size_t 
 }
 
 bool HttpSession::must_continue() const {
-    return framing_.expect_continue && !continued_ && begin_ == end_ && !body_->done();
+    return framing_.expect_continue && !continued_ && buffer_.empty() && !body_->done();
 }
 
 Task<Result<void>> HttpSession::send_continue() {
@@ -156,11 +156,11 @@ Task<Result<void>> HttpSession::send_continue() {
 }
 
 Result<void> HttpSession::take_buffered_body(std::string& body, std::size_t limit) {
-    const auto step = body_->next(unread());
+    const auto step = body_->next(buffer_.unread());
     if (!step) {
         return propagate(step);
     }
-    begin_ += step->consumed;
+    buffer_.take(step->consumed);
     body.append(step->data);
     if (body.size() > limit) {
         return body_too_large(limit);
@@ -183,7 +183,7 @@ Task<Result<void>> HttpSession::read_more_body(std::string& body, std::size_t li
             NOVA_CHECK(step && step->consumed == *size && body.size() <= limit);
         }
     } else {
-        size = filled(co_await connection_->read_some(room()));
+        size = filled(co_await connection_->read_some(buffer_.room()));
     }
     if (!size && size.error().code == ErrorCode::timeout) {
         co_return fail(

@@ -14,7 +14,6 @@
 namespace nova::net {
 namespace {
 
-constexpr std::size_t kBufferBytes = 16U * 1024U;
 // A body nobody read is thrown away up to here, so that the connection can be kept.
 constexpr std::uint64_t kDrainBytes = 64U * 1024U;
 // Trap 19: a client still uploading must see the answer before the connection is reset.
@@ -70,11 +69,11 @@ Task<bool> HttpSession::read_head() {
     std::size_t scanned = 0;
     bool waiting = false;
     while (true) {
-        if (unread().starts_with("\r\n")) {
-            begin_ += 2;  // RFC 9112 2.2: an empty line in front of a request is ignored
+        if (buffer_.unread().starts_with("\r\n")) {
+            buffer_.take(2);  // RFC 9112 2.2: an empty line in front of a request is ignored
             scanned = 0;
         }
-        const auto length = find_head_end(unread(), scanned, rules_.limits.head);
+        const auto length = find_head_end(buffer_.unread(), scanned, rules_.limits.head);
         if (!length) {
             co_await answer_malformed(431, length.error());
             co_return false;
@@ -86,14 +85,14 @@ Task<bool> HttpSession::read_head() {
             }
             co_return !refused;
         }
-        scanned = unread().size();
+        scanned = buffer_.unread().size();
         idle_ = scanned == 0;
         if (idle_) {
             expire_in(rules_.limits.idle_timeout);
         } else if (!std::exchange(waiting, true)) {
             expire_in(rules_.limits.head_timeout);
         }
-        const auto size = filled(co_await connection_->read_some(room()));
+        const auto size = filled(co_await connection_->read_some(buffer_.room()));
         idle_ = false;
         if (!size && size.error().code == ErrorCode::timeout && scanned > 0) {
             const Error late{
@@ -109,8 +108,8 @@ Task<bool> HttpSession::read_head() {
 
 // Makes the bytes the request that is served next, or says what is wrong with them.
 std::optional<HttpSession::Refusal> HttpSession::accept_head(std::size_t length) {
-    head_bytes_.assign(unread().substr(0, length));
-    begin_ += length;
+    head_bytes_.assign(buffer_.unread().substr(0, length));
+    buffer_.take(length);
     auto head = parse_request_head(head_bytes_, std::move(request_));
     if (!head) {
         request_ = {};
@@ -207,18 +206,18 @@ Task<void> HttpSession::answer_malformed(int status, const Error& error) {
 Task<bool> HttpSession::drain_request() {
     std::uint64_t drained = 0;
     while (!body_->done()) {
-        if (begin_ == end_) {
+        if (buffer_.empty()) {
             expire_in(rules_.limits.body_timeout);
-            const auto size = filled(co_await connection_->read_some(room()));
+            const auto size = filled(co_await connection_->read_some(buffer_.room()));
             if (!size || *size == 0) {
                 co_return false;
             }
         }
-        const auto step = body_->next(unread());
+        const auto step = body_->next(buffer_.unread());
         if (!step) {
             co_return false;
         }
-        begin_ += step->consumed;
+        buffer_.take(step->consumed);
         drained += step->consumed;
         if (drained > kDrainBytes) {
             co_return false;
@@ -232,9 +231,8 @@ Task<void> HttpSession::linger() {
     expire_in(kLingerTime);
     idle_ = true;  // a server that stops need not wait for this
     for (std::uint64_t read = 0; read < kLingerBytes;) {
-        begin_ = 0;
-        end_ = 0;
-        const auto size = filled(co_await connection_->read_some(room()));
+        buffer_.clear();
+        const auto size = filled(co_await connection_->read_some(buffer_.room()));
         if (!size || *size == 0) {
             co_return;
         }
@@ -242,30 +240,10 @@ Task<void> HttpSession::linger() {
     }
 }
 
-// Where the next bytes go, behind the unread ones.
-std::span<char> HttpSession::room() {
-    if (begin_ == end_) {
-        begin_ = 0;
-        end_ = 0;
-    }
-    if (buffer_.empty()) {
-        buffer_.resize(kBufferBytes);
-    }
-    if (end_ == buffer_.size() && begin_ > 0) {
-        std::copy(buffer_.data() + begin_, buffer_.data() + end_, buffer_.data());
-        end_ -= begin_;
-        begin_ = 0;
-    }
-    if (end_ == buffer_.size()) {
-        buffer_.resize(buffer_.size() * 2);  // a long head; find_head_end limits it
-    }
-    return {buffer_.data() + end_, buffer_.size() - end_};
-}
-
 // What a read into the room gave; 0 is the end of input.
 Result<std::size_t> HttpSession::filled(Result<std::size_t> size) {
     if (size) {
-        end_ += *size;
+        buffer_.filled(*size);
     }
     return size;
 }

@@ -11,6 +11,7 @@
 #include "net/body_budget.hpp"
 #include "net/exchange.hpp"
 #include "net/http_server.hpp"
+#include "net/read_buffer.hpp"
 
 namespace nova::net {
 
@@ -95,10 +96,7 @@ private:
     Task<Result<void>> send_continue();
     Task<Result<void>> read_more_body(std::string& body, std::size_t limit);
     Result<void> take_buffered_body(std::string& body, std::size_t limit);
-    std::span<char> room();
     Result<std::size_t> filled(Result<std::size_t> size);
-
-    std::string_view unread() const { return {buffer_.data() + begin_, end_ - begin_}; }
 
     void queue_head(
         int status, std::string_view content_type, std::span<const HeaderView> headers,
@@ -115,9 +113,7 @@ private:
     SessionRules& rules_;
     std::unique_ptr<Connection> connection_;
 
-    std::string buffer_;  // [begin_, end_) is unread
-    std::size_t begin_ = 0;
-    std::size_t end_ = 0;
+    ReadBuffer buffer_;
     bool idle_ = false;
 
     // The request.

@@ -8,7 +8,6 @@
 namespace nova::net {
 namespace {
 
-constexpr std::size_t kBufferBytes = 16U * 1024U;
 // Between two slices of a long body it is checked whether the peer has answered already (trap 21).
 constexpr std::size_t kSliceBytes = 256U * 1024U;
 // 1xx answers in front of one final answer; more is somebody playing.
@@ -50,7 +49,7 @@ UpstreamConnection::send(std::string_view head, std::string_view body, std::stri
     sent_completely_ = sent.has_value();
     if (!sent && sent.error().code == ErrorCode::unavailable) {
         // It closed, perhaps after an answer that is still in our receive buffer.
-        const auto size = filled(co_await connection_->read_some(room()));
+        const auto size = filled(co_await connection_->read_some(buffer_.room()));
         if (size && *size > 0) {
             co_return Result<void>{};
         }
@@ -64,7 +63,7 @@ UpstreamConnection::send(std::string_view head, std::string_view body, std::stri
 Task<Result<const ResponseHead*>> UpstreamConnection::read_head() {
     std::size_t scanned = 0;
     for (int interim = 0; interim < kInterimAnswers;) {
-        const std::string_view unread{buffer_.data() + begin_, end_ - begin_};
+        const std::string_view unread = buffer_.unread();
         const auto length = find_head_end(unread, scanned, limits_);
         if (!length) {
             failed_ = true;
@@ -72,7 +71,7 @@ Task<Result<const ResponseHead*>> UpstreamConnection::read_head() {
         }
         if (*length == 0) {
             scanned = unread.size();
-            const auto size = filled(co_await connection_->read_some(room()));
+            const auto size = filled(co_await connection_->read_some(buffer_.room()));
             if (!size) {
                 co_return propagate(size);
             }
@@ -86,7 +85,7 @@ Task<Result<const ResponseHead*>> UpstreamConnection::read_head() {
             continue;
         }
         head_bytes_.assign(unread.substr(0, *length));
-        begin_ += *length;
+        buffer_.take(*length);
         scanned = 0;
         auto head = parse_response_head(head_bytes_, std::move(head_));
         if (!head) {
@@ -118,7 +117,7 @@ Task<Result<std::string_view>> UpstreamConnection::read_body_some() {
         if (auto buffered = buffered_body()) {
             co_return *std::move(buffered);
         }
-        const auto size = filled(co_await connection_->read_some(room()));
+        const auto size = filled(co_await connection_->read_some(buffer_.room()));
         if (!size) {
             co_return propagate(size);
         }
@@ -136,7 +135,7 @@ Task<Result<std::string_view>> UpstreamConnection::read_body_some() {
 
 std::optional<Result<std::string_view>> UpstreamConnection::buffered_body() {
     NOVA_CHECK(body_.has_value());
-    while (!body_->done() && begin_ < end_) {
+    while (!body_->done() && !buffer_.empty()) {
         auto data = take_buffered();
         if (!data || !data->empty()) {
             return data;
@@ -154,10 +153,11 @@ Result<std::string_view> UpstreamConnection::take_buffered() {
     if (broken_) {
         return fail(*broken_);
     }
-    std::size_t first = begin_;
+    char* const start = buffer_.data();
+    std::size_t first = 0;
     std::size_t kept = 0;
-    while (begin_ < end_ && !body_->done()) {
-        const auto step = body_->next({buffer_.data() + begin_, end_ - begin_});
+    while (!buffer_.empty() && !body_->done()) {
+        const auto step = body_->next(buffer_.unread());
         if (!step) {
             failed_ = true;
             broken_ = answer_failed(step.error().message).error();
@@ -165,18 +165,18 @@ Result<std::string_view> UpstreamConnection::take_buffered() {
         }
         if (!step->data.empty()) {
             if (kept == 0) {
-                first = static_cast<std::size_t>(step->data.data() - buffer_.data());
+                first = static_cast<std::size_t>(step->data.data() - start);
             } else {
-                std::memmove(buffer_.data() + first + kept, step->data.data(), step->data.size());
+                std::memmove(start + first + kept, step->data.data(), step->data.size());
             }
             kept += step->data.size();
         }
-        begin_ += step->consumed;
+        buffer_.take(step->consumed);
     }
     if (kept == 0 && broken_) {
         return fail(*broken_);
     }
-    return std::string_view{buffer_.data() + first, kept};
+    return std::string_view{start + first, kept};
 }
 
 bool UpstreamConnection::body_done() const {
@@ -190,36 +190,13 @@ bool UpstreamConnection::reusable() const {
     if (method_.empty()) {
         return true;  // nothing was ever asked
     }
-    return sent_completely_ && body_done() && framing_.keep_alive && begin_ == end_;
-}
-
-// Where the next bytes go, behind the unread ones.
-std::span<char> UpstreamConnection::room() {
-    if (begin_ == end_) {
-        begin_ = 0;
-        end_ = 0;
-    }
-    if (buffer_.empty()) {
-        buffer_.resize(kBufferBytes);
-    }
-    if (end_ == buffer_.size() && begin_ > 0) {
-        std::copy(
-            buffer_.begin() + static_cast<std::ptrdiff_t>(begin_),
-            buffer_.begin() + static_cast<std::ptrdiff_t>(end_), buffer_.begin()
-        );
-        end_ -= begin_;
-        begin_ = 0;
-    }
-    if (end_ == buffer_.size()) {
-        buffer_.resize(buffer_.size() * 2);  // a long head; find_head_end limits it
-    }
-    return {buffer_.data() + end_, buffer_.size() - end_};
+    return sent_completely_ && body_done() && framing_.keep_alive && buffer_.empty();
 }
 
 // What a read into the room gave; 0 is the end of input.
 Result<std::size_t> UpstreamConnection::filled(Result<std::size_t> size) {
     if (size) {
-        end_ += *size;
+        buffer_.filled(*size);
         received_ += *size;
     } else {
         failed_ = true;

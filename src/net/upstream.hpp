@@ -14,6 +14,7 @@
 #include "net/connection.hpp"
 #include "net/dial.hpp"
 #include "net/http_codec.hpp"
+#include "net/read_buffer.hpp"
 
 namespace nova::net {
 
@@ -45,15 +46,12 @@ public:
     void close() { connection_->close(); }
 
 private:
-    std::span<char> room();
     Result<std::size_t> filled(Result<std::size_t> size);
     Result<std::string_view> take_buffered();
 
     std::unique_ptr<Connection> connection_;
     HeadLimits limits_;
-    std::string buffer_;  // [begin_, end_) is unread
-    std::size_t begin_ = 0;
-    std::size_t end_ = 0;
+    ReadBuffer buffer_;
     std::string head_bytes_;
     ResponseHead head_;
     Framing framing_;
