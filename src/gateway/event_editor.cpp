@@ -1,6 +1,8 @@
 // Event by event; memory is bounded by letting a monster go unchanged.
 #include "gateway/event_editor.hpp"
 
+#include <cstring>
+
 #include "gateway/json_scan.hpp"
 
 namespace nova::gateway {
@@ -45,7 +47,9 @@ std::string with_model_name(std::string_view json, std::string_view model_json) 
 }
 
 bool may_tell_of_error(std::string_view bytes) {
-    return bytes.find(R"("error")") != kNone;
+    // Each piece of a stream comes by: find() would stop at every quote of its JSON.
+    constexpr std::string_view kWord = R"("error")";
+    return ::memmem(bytes.data(), bytes.size(), kWord.data(), kWord.size()) != nullptr;
 }
 
 EventEditor::EventEditor(Edits edits, Framing framing)
