@@ -166,7 +166,7 @@ choose_runtime() {
     if [[ -n ${runtime:-} ]]; then
         [[ $runtime == docker || $runtime == native ]] ||
             fail "runtime \"$runtime\" is not known; use docker or native." 2
-        reason=$asked
+        reason='you said so'
         return
     fi
     runtime=native
@@ -220,7 +220,7 @@ start_nova_with_fallback() {
     )
     code=$?
     set -e
-    if ((code == 0)) || [[ $runtime != docker || $mode == cloud-only || $reason == "$asked" ]]; then
+    if ((code == 0)) || [[ $runtime != docker || $mode == cloud-only || $asked == yes ]]; then
         return "$code"
     fi
     build/release/nova down
@@ -233,7 +233,7 @@ start_nova_with_fallback() {
 
 main() {
     local mode='' only=no began=$SECONDS runtime=${NOVA_SETUP_RUNTIME:-} reason=''
-    readonly asked='you said so'
+    local asked=no # for the runtime, by name
     while (($# > 0)); do
         case $1 in
             --mode)
@@ -261,6 +261,9 @@ main() {
         esac
         shift
     done
+    if [[ -n $runtime ]]; then
+        asked=yes
+    fi
     choose_runtime
     if [[ $only == runtime ]]; then
         say_runtime
