@@ -2,11 +2,11 @@
 #include <filesystem>
 #include <fstream>
 
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <gtest/gtest.h>
 
 #include "app/compose_watch.hpp"
+#include "core/run_task.hpp"
 #include "recovery/fake_backend.hpp"
 
 namespace nova::app {
@@ -38,16 +38,7 @@ protected:
 
     Task<std::string> model_at(Endpoint) { co_return loaded; }
 
-    void look_once() {
-        bool done = false;
-        asio::co_spawn(context, watch.look_once(), [&](std::exception_ptr error) {
-            EXPECT_FALSE(error);
-            done = true;
-        });
-        context.restart();
-        context.run();
-        ASSERT_TRUE(done);
-    }
+    void look_once() { run_task(context, watch.look_once()); }
 
     asio::io_context context;
     VirtualClock clock;

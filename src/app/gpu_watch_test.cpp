@@ -1,12 +1,12 @@
 // Losing a GPU while an engine runs: said once, healed once, in virtual time.
 #include <optional>
 
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
 #include "app/gpu_watch.hpp"
+#include "core/run_task.hpp"
 #include "recovery/fake_backend.hpp"
 #include "store/memory_store.hpp"
 
@@ -44,16 +44,7 @@ protected:
         co_return report;
     }
 
-    void look_once() {
-        bool done = false;
-        asio::co_spawn(context, watch.look_once(), [&](std::exception_ptr error) {
-            EXPECT_FALSE(error);
-            done = true;
-        });
-        context.restart();
-        context.run();
-        ASSERT_TRUE(done);
-    }
+    void look_once() { run_task(context, watch.look_once()); }
 
     void lose_inside() {
         report.asked_inside = true;

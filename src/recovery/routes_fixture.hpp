@@ -7,11 +7,11 @@
 #include <utility>
 #include <vector>
 
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <gtest/gtest.h>
 
 #include "core/clock.hpp"
+#include "core/run_task.hpp"
 #include "net/route_table.hpp"
 #include "recovery/admin_auth.hpp"
 #include "recovery/fake_exchange.hpp"
@@ -44,13 +44,7 @@ protected:
         return exchange;
     }
 
-    void run(Task<void> task) {
-        context_.restart();
-        asio::co_spawn(context_, std::move(task), [](std::exception_ptr failure) {
-            EXPECT_FALSE(failure);
-        });
-        context_.run();
-    }
+    void run(Task<void> task) { run_task(context_, std::move(task)); }
 
     asio::io_context context_;
     VirtualClock clock_;
