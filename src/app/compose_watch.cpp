@@ -7,8 +7,6 @@
 #include <fmt/format.h>
 
 #include "core/deadline.hpp"
-#include "lifecycle/engine_client.hpp"
-#include "net/http_client.hpp"
 
 namespace nova::app {
 namespace {
@@ -20,15 +18,14 @@ bool is_here(const std::string& path) {
     return std::filesystem::exists(path, ignored);
 }
 
-Task<std::string> first_model(Clock& clock, Endpoint server, std::string target) {
-    net::FetchRequest request{.endpoint = std::move(server), .target = std::move(target)};
-    request.deadline = Deadline::in(clock, kModelLimit);
-    const auto answer = co_await net::fetch(clock, std::move(request));
-    if (!answer || answer->status != 200) {
-        co_return std::string{};
-    }
-    const auto ids = lifecycle::model_ids(answer->body, engine::Protocol::ollama);
-    co_return ids && !ids->empty() ? ids->front() : std::string{};
+Task<std::string>
+first_model(lifecycle::EngineClient& client, Clock& clock, Endpoint server, std::string list) {
+    lifecycle::ProbeTarget target;
+    target.endpoint = std::move(server);
+    target.probe.models_path = std::move(list);
+    target.protocol = engine::Protocol::ollama;
+    const auto models = co_await client.models(target, Deadline::in(clock, kModelLimit));
+    co_return models && !models->ids.empty() ? models->ids.front() : std::string{};
 }
 
 }  // namespace
@@ -48,6 +45,13 @@ void ComposeWatch::tell(
                                    {"remedy", std::move(remedy)}}
         );
     }
+}
+
+void ComposeWatch::refuse(
+    const runtime::ServiceByHand& service, std::string why, std::string remedy
+) {
+    refused_.insert(service.id);
+    tell(service, std::move(why), std::move(remedy));
 }
 
 Task<void> ComposeWatch::look_once() {
@@ -84,8 +88,7 @@ Task<void> ComposeWatch::go_on_with(runtime::ServiceByHand service) {
             co_return;  // it starts, or has none yet: looked at again
         }
     } else if (model.starts_with('/') && !is_here(model)) {
-        refused_.insert(service.id);
-        tell(
+        refuse(
             service, fmt::format("It serves {}, which nova cannot see from here.", model),
             fmt::format("nova start {} --model FILE starts one that nova can.", service.engine)
         );
@@ -106,8 +109,7 @@ Task<void> ComposeWatch::go_on_with(runtime::ServiceByHand service) {
         co_return;  // the store is away: the next look tries again
     }
     if (!wished) {
-        refused_.insert(service.id);
-        tell(service, wished.error().message, wished.error().remedy);
+        refuse(service, wished.error().message, wished.error().remedy);
     }
 }
 
@@ -122,11 +124,12 @@ Task<void> ComposeWatch::run() {
     }
 }
 
-std::function<Task<std::string>(Endpoint)> make_ollama_look(Clock& clock) {
-    return [&clock](Endpoint server) -> Task<std::string> {
-        std::string model = co_await first_model(clock, server, "/api/ps");
+std::function<Task<std::string>(Endpoint)>
+make_ollama_look(lifecycle::EngineClient& client, Clock& clock) {
+    return [&client, &clock](Endpoint server) -> Task<std::string> {
+        std::string model = co_await first_model(client, clock, server, "/api/ps");
         if (model.empty()) {
-            model = co_await first_model(clock, std::move(server), "/api/tags");
+            model = co_await first_model(client, clock, std::move(server), "/api/tags");
         }
         co_return model;
     };

@@ -13,6 +13,7 @@
 #include "core/strong.hpp"
 #include "core/task.hpp"
 #include "lifecycle/backend_control.hpp"
+#include "lifecycle/ports.hpp"
 #include "runtime/docker_by_hand.hpp"
 
 namespace nova::app {
@@ -46,6 +47,7 @@ private:
     bool nothing_wanted() const;
     Task<void> go_on_with(runtime::ServiceByHand service);
     void tell(const runtime::ServiceByHand& service, std::string why, std::string remedy);
+    void refuse(const runtime::ServiceByHand& service, std::string why, std::string remedy);
 
     Parts parts_;
     std::set<std::string> told_;     // container ids and sentences: each is said once
@@ -54,6 +56,7 @@ private:
 };
 
 // For Parts::model_at: Ollama's own lists, in five seconds.
-std::function<Task<std::string>(Endpoint)> make_ollama_look(Clock& clock);
+std::function<Task<std::string>(Endpoint)>
+make_ollama_look(lifecycle::EngineClient& client, Clock& clock);
 
 }  // namespace nova::app

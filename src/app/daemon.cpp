@@ -204,7 +204,7 @@ void Daemon::make_planes() {
                     SlotName{std::string{lifecycle::kLocalSlot}}
                 );
             },
-        .model_at = make_ollama_look(clock_),
+        .model_at = make_ollama_look(engine_client_, clock_),
     });
     make_clouds();
     add_control_routes();

@@ -30,10 +30,6 @@ constexpr seconds kWaitTurn{600};  // a wait is asked anew: half-open connection
 constexpr std::chrono::milliseconds kRemovalPause{100};
 constexpr int kRemovalLooks = 100;
 
-std::string equals(std::string_view label, std::string_view value) {
-    return fmt::format("{}={}", label, value);
-}
-
 // A cancelled call comes back as an error from the connection; the promise of a wait is to throw.
 Task<void> throw_if_cancelled() {
     const auto state = co_await asio::this_coro::cancellation_state;
@@ -127,6 +123,10 @@ Task<Result<Json>> DockerDriver::container(std::string id) {
         co_return fail(docker_error(reply->status, reply->message(), "Looking at " + id));
     }
     co_return reply->body();
+}
+
+std::string DockerDriver::equals(std::string_view label, std::string_view value) {
+    return fmt::format("{}={}", label, value);
 }
 
 Task<Result<std::vector<Json>>> DockerDriver::containers(Filters labels) {

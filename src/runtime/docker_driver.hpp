@@ -49,6 +49,7 @@ public:
 private:
     using Filters = std::vector<std::string>;  // "label=value", all of them
 
+    static std::string equals(std::string_view label, std::string_view value);
     Task<Result<Json>> container(std::string id);  // null: there is none
     Task<Result<std::vector<Json>>> containers(Filters labels);
     Task<Result<std::optional<InstanceHandle>>> go_on_with(const InstanceSpec& spec);

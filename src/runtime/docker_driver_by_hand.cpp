@@ -44,9 +44,7 @@ Task<Result<std::optional<InstanceHandle>>> DockerDriver::go_on_with(const Insta
 }
 
 Task<Result<std::vector<ServiceByHand>>> DockerDriver::services_by_hand(SlotName slot) {
-    Filters labels{
-        fmt::format("{}=true", kComposeLabel), fmt::format("{}={}", kSlotLabel, slot.value)
-    };
+    Filters labels{equals(kComposeLabel, "true"), equals(kSlotLabel, slot.value)};
     const auto found = co_await containers(std::move(labels));
     if (!found) {
         co_return propagate(found);
