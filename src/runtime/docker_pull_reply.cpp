@@ -109,9 +109,13 @@ void DockerPullReply::layer(
             here += *one.total - left;
         }
         if (left > 0) {
-            one.total = std::max(one.total.value_or(0), left);
+            one.total = std::max({one.total.value_or(0), one.current, left});
         }
-        one.current = std::max(one.current, std::min(here, one.total.value_or(here)));
+        // A full bar is also what Docker shows when it lets go of a layer that broke off (moby's
+        // progress reader): whole is what it calls complete.
+        if (left == 0 || static_cast<std::uint64_t>(current) < left) {
+            one.current = std::max(one.current, std::min(here, one.total.value_or(here)));
+        }
         // A layer that is begun again moves only once it is beyond where it was.
         if (one.current > one.furthest) {
             movement_ += one.current - one.furthest;
