@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "config/settings.hpp"
+#include "core/text.hpp"
 #include "store/files.hpp"
 
 namespace nova::config {
@@ -19,14 +20,6 @@ namespace {
 constexpr std::array<std::string_view, 4> kOwnProfiles{
     "local-ollama", "local-vllm", "local-sglang", "local-llamacpp"
 };
-
-std::string_view trimmed(std::string_view text) {
-    const auto first = text.find_first_not_of(" \t\r");
-    if (first == std::string_view::npos) {
-        return {};
-    }
-    return text.substr(first, text.find_last_not_of(" \t\r") - first + 1);
-}
 
 bool is_name(std::string_view name) {
     const auto letter = [](char c) {
@@ -56,7 +49,7 @@ std::string unquoted(std::string_view text) {
     return std::string{trimmed(text.substr(0, comment))};
 }
 
-std::string quoted(const std::string& value) {
+std::string quoted_text(const std::string& value) {
     constexpr std::string_view kPlain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
                                         "0123456789_-.,:/@+=%";
     if (value.find_first_not_of(kPlain) == std::string::npos) {
@@ -144,7 +137,7 @@ Result<void> EnvFile::set(const std::string& name, const std::string& value) {
             fmt::format("The value of {} must not contain a line break.", name)
         );
     }
-    Line line{.raw = name + "=" + quoted(value), .name = name, .value = value};
+    Line line{.raw = name + "=" + quoted_text(value), .name = name, .value = value};
     const auto old = std::find_if(lines_.rbegin(), lines_.rend(), [&name](const Line& row) {
         return row.name == name;
     });

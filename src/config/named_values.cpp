@@ -3,17 +3,10 @@
 
 #include <algorithm>
 
+#include "core/text.hpp"
+
 namespace nova::config {
-namespace {
-
-std::string_view trimmed(std::string_view text) {
-    const auto from = text.find_first_not_of(' ');
-    return from == std::string_view::npos
-               ? std::string_view{}
-               : text.substr(from, text.find_last_not_of(' ') - from + 1);
-}
-
-}  // namespace
+namespace {}  // namespace
 
 std::vector<NamedValue> named_values(std::string_view text) {
     std::vector<NamedValue> values;

@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/json_brackets.hpp"
+#include "core/text.hpp"
 
 namespace nova::dialect {
 namespace {
@@ -31,20 +32,6 @@ std::size_t end_of_value(std::string_view text) {
         return true;
     });
     return end;
-}
-
-bool is_space(char c) {
-    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
-}
-
-std::string_view trimmed(std::string_view text) {
-    while (!text.empty() && is_space(text.front())) {
-        text.remove_prefix(1);
-    }
-    while (!text.empty() && is_space(text.back())) {
-        text.remove_suffix(1);
-    }
-    return text;
 }
 
 std::optional<Tree> parsed(std::string_view text) {

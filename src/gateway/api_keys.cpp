@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "core/random.hpp"
+#include "core/text.hpp"
 #include "net/admission.hpp"
 
 namespace nova::gateway {
@@ -31,26 +32,17 @@ bool equal_in_constant_time(const net::Sha256Digest& a, const net::Sha256Digest&
     return difference == 0;
 }
 
-std::string_view trimmed(std::string_view text) {
-    while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) {
-        text.remove_prefix(1);
-    }
-    while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) {
-        text.remove_suffix(1);
-    }
-    return text;
-}
-
 // The scheme in any case, with any white space behind it (trap 78). Empty: something else.
 std::string_view bearer_of(const net::Headers& headers) {
     constexpr std::string_view kScheme = "Bearer";
-    const std::string_view value = trimmed(headers.find("Authorization"));
+    const std::string_view value = trimmed(headers.find("Authorization"), kHttpBlanks);
     if (value.size() <= kScheme.size() ||
         !net::equal_ignoring_case(value.substr(0, kScheme.size()), kScheme)) {
         return {};
     }
     const std::string_view rest = value.substr(kScheme.size());
-    return rest.front() == ' ' || rest.front() == '\t' ? trimmed(rest) : std::string_view{};
+    return rest.front() == ' ' || rest.front() == '\t' ? trimmed(rest, kHttpBlanks)
+                                                       : std::string_view{};
 }
 
 constexpr std::string_view kRemedy =
@@ -151,7 +143,9 @@ const ApiKey* KeyGatekeeper::key_of(std::string_view text) const {
 // A right key passes whatever the address did before (decisions.md 4.9).
 Result<std::shared_ptr<const Access>>
 KeyGatekeeper::admit(const net::RequestHead& head, const net::Peer& peer) {
-    const std::array candidates{bearer_of(head.headers), trimmed(head.headers.find("x-api-key"))};
+    const std::array candidates{
+        bearer_of(head.headers), trimmed(head.headers.find("x-api-key"), kHttpBlanks)
+    };
     bool presented = false;
     bool expired = false;
     for (const std::string_view text : candidates) {

@@ -5,25 +5,13 @@
 #include <charconv>
 #include <string_view>
 
+#include "core/text.hpp"
+
 namespace nova::gateway {
 namespace {
 
 // Beyond this it is all the same; keeps arithmetic with it away from overflow.
 constexpr std::int64_t kMostSeconds = 1'000'000'000;
-
-bool is_blank(char c) {
-    return c == ' ' || c == '\t';
-}
-
-std::string_view trimmed(std::string_view text) {
-    while (!text.empty() && is_blank(text.front())) {
-        text.remove_prefix(1);
-    }
-    while (!text.empty() && is_blank(text.back())) {
-        text.remove_suffix(1);
-    }
-    return text;
-}
 
 // Up to the separator, which is not looked for within quotes; removed from the text together with
 // it.
@@ -72,9 +60,9 @@ std::optional<std::chrono::seconds> preferred_wait(const net::Headers& headers) 
         while (!list.empty()) {
             std::string_view preference = take_until(list, ',');
             std::string_view value = take_until(preference, ';');  // parameters mean nothing here
-            const std::string_view name = trimmed(take_until(value, '='));
+            const std::string_view name = trimmed(take_until(value, '='), kHttpBlanks);
             if (net::equal_ignoring_case(name, "wait")) {
-                return seconds_from(trimmed(value));
+                return seconds_from(trimmed(value, kHttpBlanks));
             }
         }
     }

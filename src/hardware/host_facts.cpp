@@ -18,6 +18,8 @@
 #include <fmt/format.h>
 #include <sys/statvfs.h>
 
+#include "core/text.hpp"
+
 namespace nova::hardware {
 namespace {
 
@@ -25,6 +27,7 @@ namespace fs = std::filesystem;
 
 // Big machines have cpuinfo of a megabyte; nothing read here is longer.
 constexpr std::size_t kMostFileBytes = 16UL << 20U;
+constexpr std::string_view kWhiteSpaceAndNul{" \t\r\n\0", 5};  // a device tree ends its texts so
 
 std::string read_text(const fs::path& path) {
     std::ifstream file{path, std::ios::binary};
@@ -35,15 +38,6 @@ std::string read_text(const fs::path& path) {
         text.append(block.data(), static_cast<std::size_t>(file.gcount()));
     }
     return text;
-}
-
-std::string_view trimmed(std::string_view text) {
-    constexpr std::string_view kBlank{" \t\r\n\0", 5};
-    const auto first = text.find_first_not_of(kBlank);
-    if (first == std::string_view::npos) {
-        return {};
-    }
-    return text.substr(first, text.find_last_not_of(kBlank) - first + 1);
 }
 
 std::optional<std::uint64_t> to_number(std::string_view text) {
@@ -158,7 +152,9 @@ std::string cpu_model(const CpuInfo& info, const HostRoots& roots) {
             return model;
         }
     }
-    return std::string{trimmed(read_text(roots.sys / "firmware/devicetree/base/model"))};
+    return std::string{
+        trimmed(read_text(roots.sys / "firmware/devicetree/base/model"), kWhiteSpaceAndNul)
+    };
 }
 
 // What engines choose kernels by (ggml's CPU variants, vLLM's and SGLang's CPU builds): the

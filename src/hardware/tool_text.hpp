@@ -5,15 +5,9 @@
 #include <string>
 #include <string_view>
 
-namespace nova::hardware {
+#include "core/text.hpp"
 
-inline std::string_view trimmed(std::string_view text) {
-    constexpr std::string_view kBlank = " \t\r\n";
-    const auto first = text.find_first_not_of(kBlank);
-    return first == std::string_view::npos
-               ? std::string_view{}
-               : text.substr(first, text.find_last_not_of(kBlank) - first + 1);
-}
+namespace nova::hardware {
 
 inline std::string lowered(std::string_view text) {
     std::string low{text};

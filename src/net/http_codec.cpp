@@ -6,6 +6,8 @@
 #include <cstring>
 #include <optional>
 
+#include "core/text.hpp"
+
 namespace nova::net {
 namespace {
 
@@ -44,16 +46,6 @@ bool is_space(char c) {
 
 bool is_digit(char c) {
     return c >= '0' && c <= '9';
-}
-
-std::string_view trimmed(std::string_view text) {
-    while (!text.empty() && is_space(text.front())) {
-        text.remove_prefix(1);
-    }
-    while (!text.empty() && is_space(text.back())) {
-        text.remove_suffix(1);
-    }
-    return text;
 }
 
 std::unexpected<Error> malformed(std::string_view what) {
@@ -131,12 +123,12 @@ Result<void> parse_field(std::string_view line, Strictness strictness, Headers& 
     std::string_view name = line.substr(0, colon);
     if (strictness == Strictness::response) {
         // RFC 9112 5.1: a proxy removes such white space from a response, a server refuses it.
-        name = trimmed(name);
+        name = trimmed(name, kHttpBlanks);
     }
     if (!is_token(name)) {
         return malformed("an invalid header name (RFC 9112, 5.1)");
     }
-    const std::string_view value = trimmed(line.substr(colon + 1));
+    const std::string_view value = trimmed(line.substr(colon + 1), kHttpBlanks);
     if (!is_field_value(value, strictness)) {
         return malformed("a control character in a header value (RFC 9110, 5.5)");
     }
@@ -276,7 +268,7 @@ Result<std::optional<std::uint64_t>> response_length(const Headers& headers) {
         std::string_view rest = field.value;
         while (true) {
             const auto comma = rest.find(',');
-            const auto value = parse_length(trimmed(rest.substr(0, comma)));
+            const auto value = parse_length(trimmed(rest.substr(0, comma), kHttpBlanks));
             if (!value || (length && *length != *value)) {
                 return fail(
                     ErrorCode::upstream_failed,

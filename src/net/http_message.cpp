@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "core/text.hpp"
 #include "net/percent.hpp"
 
 namespace nova::net {
@@ -10,15 +11,6 @@ namespace {
 
 constexpr char lower(char c) {
     return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
-}
-
-std::string_view trimmed(std::string_view text) {
-    constexpr std::string_view kSpace = " \t";
-    const auto first = text.find_first_not_of(kSpace);
-    if (first == std::string_view::npos) {
-        return {};
-    }
-    return text.substr(first, text.find_last_not_of(kSpace) - first + 1);
 }
 
 }  // namespace
@@ -58,7 +50,7 @@ bool Headers::has_token(std::string_view name, std::string_view token) const {
         std::string_view rest = field.value;
         while (!rest.empty()) {
             const auto comma = rest.find(',');
-            if (equal_ignoring_case(trimmed(rest.substr(0, comma)), token)) {
+            if (equal_ignoring_case(trimmed(rest.substr(0, comma), kHttpBlanks), token)) {
                 return true;
             }
             rest = comma == std::string_view::npos ? std::string_view{} : rest.substr(comma + 1);

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "core/random.hpp"
+#include "core/text.hpp"
 #include "store/files.hpp"
 
 namespace nova::store {
@@ -32,16 +33,6 @@ constexpr std::array<std::string_view, 14> kPlaceholders{
     "changeme", "change-me",   "change_me",   "admin",   "secret",      "password", "passw0rd",
     "default",  "placeholder", "nova-secret", "example", "test-secret", "todo",     "12345678",
 };
-
-std::string trimmed(std::string text) {
-    const auto space = [](char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; };
-    while (!text.empty() && space(text.back())) {
-        text.pop_back();
-    }
-    const auto first = std::ranges::find_if_not(text, space);
-    text.erase(text.begin(), first);
-    return text;
-}
 
 bool is_install_id(std::string_view text) {
     return text.size() == 2 * kInstallIdBytes && std::ranges::all_of(text, [](char c) {
@@ -75,7 +66,7 @@ Result<void> make_folder(const std::string& path) {
 // The number its holder wrote into it; for people.
 std::string holder_of(const std::string& lock_path) {
     const auto text = read_small_file(lock_path, kLongestSmallFile);
-    return text ? trimmed(*text) : std::string{};
+    return text ? std::string{trimmed(*text)} : std::string{};
 }
 
 Result<int> lock_folder(const std::string& path) {
@@ -114,7 +105,7 @@ Result<InstallId> install_id_of(const std::string& path) {
     const std::string file = path + "/install-id";
     const auto text = read_small_file(file, kLongestSmallFile);
     if (text && is_install_id(trimmed(*text))) {
-        return InstallId{trimmed(*text)};
+        return InstallId{std::string{trimmed(*text)}};
     }
     if (text) {
         // Making a new one would disown every instance that runs under the old.
@@ -188,7 +179,7 @@ Result<Secret> read_admin_secret(const std::string& directory) {
             fmt::format("Run chmod 600 {}, and change the secret if others may have read it.", path)
         );
     }
-    std::string value = trimmed(std::move(*text));
+    std::string value{trimmed(*text)};
     if (is_placeholder_secret(value)) {
         return fail(
             ErrorCode::unauthorized,
