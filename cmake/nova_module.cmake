@@ -2,10 +2,10 @@
 #
 # A module is a folder: its sources become the static library nova_<name>, its *_test.cpp one test
 # program <name>_tests, each *_fuzz.cpp a libFuzzer program. DEPS repeats src/layers.toml for the
-# linker: what a module may not include it cannot link either. HOT_TESTS spend their time in code
-# of their own and of the module, so both are optimized for them.
+# linker: what a module may not include it cannot link either. Under sanitizers only an OPTIMIZED
+# module is: the others' tests mostly wait, and the optimizer takes a third of the compiler's time.
 function(nova_module)
-    cmake_parse_arguments(M "" "NAME" "DEPS;LIBS;HOT_TESTS" ${ARGN})
+    cmake_parse_arguments(M "OPTIMIZED" "NAME" "DEPS;LIBS" ${ARGN})
     file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
     set(tests ${sources})
     list(FILTER tests INCLUDE REGEX "_test\\.cpp$")
@@ -25,20 +25,21 @@ function(nova_module)
         target_link_libraries(nova_${M_NAME} PUBLIC nova_warnings)
     endif()
 
-    # A third of the compiler's time, for tests that mostly wait.
-    if(NOVA_TESTS AND NOVA_SANITIZE AND NOT M_HOT_TESTS)
-        target_compile_options(nova_${M_NAME} PRIVATE -O0)
+    set(level O0)
+    if(M_OPTIMIZED)
+        set(level O1)
+    endif()
+    if(NOVA_TESTS AND NOVA_SANITIZE)
+        target_compile_options(nova_${M_NAME} PRIVATE -${level})
+        nova_use_precompiled(nova_${M_NAME} headers_${level} ${sources})
     endif()
 
     if(NOVA_TESTS AND tests)
         add_executable(${M_NAME}_tests ${tests})
         target_link_libraries(${M_NAME}_tests PRIVATE nova_${M_NAME} nova_warnings GTest::gtest
                               GTest::gtest_main)
-        # Half of the compiler's time.
-        target_compile_options(${M_NAME}_tests PRIVATE -O0)
-        if(M_HOT_TESTS)
-            set_source_files_properties(${M_HOT_TESTS} PROPERTIES COMPILE_OPTIONS -O1)
-        endif()
+        target_compile_options(${M_NAME}_tests PRIVATE -${level})
+        nova_use_precompiled(${M_NAME}_tests headers_of_tests_${level} ${tests})
         target_compile_definitions(
             ${M_NAME}_tests PRIVATE NOVA_TESTDATA="${CMAKE_CURRENT_SOURCE_DIR}/testdata"
                                     NOVA_SOURCE_DIR="${CMAKE_SOURCE_DIR}"

@@ -73,7 +73,7 @@ bool is_harmless(std::string_view value) {
     });
 }
 
-std::string quoted(std::string_view value) {
+std::string quoted_text(std::string_view value) {
     std::string out = "\"";
     for (const char c : value) {
         if (c == '"' || c == '\\') {
@@ -140,7 +140,7 @@ void Log::write(LogLevel level, std::string_view event, std::initializer_list<Lo
         if (is_harmless(field.value)) {
             line += field.value;
         } else {
-            line += quoted(redactor_.clean(field.value));  // a secret may hold what is escaped
+            line += quoted_text(redactor_.clean(field.value));  // a secret may hold what is escaped
         }
     }
     // Once for all harmless ones: most lines are requests, and have a dozen of them.
