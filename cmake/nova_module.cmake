@@ -25,21 +25,23 @@ function(nova_module)
         target_link_libraries(nova_${M_NAME} PUBLIC nova_warnings)
     endif()
 
-    set(level O0)
-    if(M_OPTIMIZED)
-        set(level O1)
-    endif()
+    set(level)
     if(NOVA_TESTS AND NOVA_SANITIZE)
-        target_compile_options(nova_${M_NAME} PRIVATE -${level})
-        nova_use_precompiled(nova_${M_NAME} headers_${level} ${sources})
+        set(level _O0)
+        if(M_OPTIMIZED)
+            set(level _O1)
+        endif()
+        string(REPLACE _ - option ${level})
+        target_compile_options(nova_${M_NAME} PRIVATE ${option})
     endif()
+    nova_use_precompiled(nova_${M_NAME} headers${level} ${sources})
 
     if(NOVA_TESTS AND tests)
         add_executable(${M_NAME}_tests ${tests})
         target_link_libraries(${M_NAME}_tests PRIVATE nova_${M_NAME} nova_warnings GTest::gtest
                               GTest::gtest_main)
-        target_compile_options(${M_NAME}_tests PRIVATE -${level})
-        nova_use_precompiled(${M_NAME}_tests headers_of_tests_${level} ${tests})
+        target_compile_options(${M_NAME}_tests PRIVATE ${option})
+        nova_use_precompiled(${M_NAME}_tests headers_of_tests${level} ${tests})
         target_compile_definitions(
             ${M_NAME}_tests PRIVATE NOVA_TESTDATA="${CMAKE_CURRENT_SOURCE_DIR}/testdata"
                                     NOVA_SOURCE_DIR="${CMAKE_SOURCE_DIR}"

@@ -1,12 +1,12 @@
-# The headers of others that most files read (Asio, JSON, fmt, GoogleTest), parsed once: half of the
-# compiler's time under sanitizers. The release build does without, so that it shows a file that
-# does not include what it uses.
+# The headers of others that most files read (Asio, JSON, fmt, GoogleTest), parsed once: a third to
+# half of the compiler's time. The fuzz build does without, so that a file that does not include
+# what it uses shows there.
 #
 # They lie outside the checkout, under a name made of all that went into them: ccache counts the
 # path and the bytes, and every checkout of a user shares both.
-set(NOVA_PRECOMPILED OFF)
-if(NOVA_SANITIZE AND NOVA_TESTS)
-    set(NOVA_PRECOMPILED ON)
+set(NOVA_PRECOMPILED ON)
+if(NOVA_FUZZ OR CMAKE_CXX_CLANG_TIDY)
+    set(NOVA_PRECOMPILED OFF)
 endif()
 
 if(NOVA_PRECOMPILED AND CMAKE_CXX_COMPILER_LAUNCHER STREQUAL "ccache")
@@ -20,7 +20,7 @@ endif()
 function(nova_precompile name)
     if(DEFINED ENV{XDG_CACHE_HOME})
         set(cache $ENV{XDG_CACHE_HOME}/nova)
-    elseif(DEFINED ENV{HOME})
+    elseif(IS_DIRECTORY "$ENV{HOME}") # packagers have a HOME that is not there
         set(cache $ENV{HOME}/.cache/nova)
     else()
         set(cache ${CMAKE_BINARY_DIR})
@@ -57,17 +57,19 @@ function(nova_precompile name)
     set(nova_precompiled_${name}_file ${file} PARENT_SCOPE)
 endfunction()
 
-if(NOVA_PRECOMPILED)
+if(NOVA_PRECOMPILED AND NOVA_SANITIZE AND NOVA_TESTS)
     foreach(level O0 O1)
         nova_precompile(headers_${level} -${level})
         nova_precompile(headers_of_tests_${level} -${level} -DGTEST_HAS_PTHREAD=1)
     endforeach()
+elseif(NOVA_PRECOMPILED)
+    nova_precompile(headers)
 endif()
 
-# nova_use_precompiled(TARGET NAME SOURCES...): the target is compiled with the level that NAME ends
-# in.
+# nova_use_precompiled(TARGET NAME SOURCES...): the target, which uses core, is compiled with the
+# level that NAME ends in.
 function(nova_use_precompiled target name)
-    if(NOVA_PRECOMPILED)
+    if(DEFINED nova_precompiled_${name}_file)
         set_property(
             SOURCE ${ARGN} APPEND
             PROPERTY COMPILE_OPTIONS -include-pch ${nova_precompiled_${name}_file}
