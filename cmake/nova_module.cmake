@@ -42,11 +42,6 @@ function(nova_module)
                               GTest::gtest_main)
         target_compile_options(${M_NAME}_tests PRIVATE ${option})
         nova_use_precompiled(${M_NAME}_tests headers_of_tests${level} ${tests})
-        target_compile_definitions(
-            ${M_NAME}_tests PRIVATE NOVA_TESTDATA="${CMAKE_CURRENT_SOURCE_DIR}/testdata"
-                                    NOVA_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
-                                    NOVA_BINARY_DIR="${CMAKE_BINARY_DIR}"
-        )
         gtest_discover_tests(${M_NAME}_tests DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT 120)
     endif()
     if(fuzzers)

@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "core/checkout.hpp"
 #include "engine/engine_registry.hpp"
 #include "engine/launch.hpp"
 #include "runtime/docker_create.hpp"
@@ -197,7 +198,7 @@ TEST_P(GoldenLaunch, IsWhatTheFileSays) {
     const std::string text = GetParam().runtime == runtime::RuntimeKind::docker
                                  ? render_request(planned, *GetParam().machine)
                                  : render(planned);
-    const std::string path = fmt::format("{}/{}.golden", NOVA_TESTDATA, GetParam().name());
+    const auto path = checkout() / "src/engine/testdata" / (GetParam().name() + ".golden");
     if (std::getenv("NOVA_UPDATE_GOLDEN") != nullptr) {
         std::ofstream{path} << text;
     }

@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include "core/checkout.hpp"
 #include "gateway/metrics_text.hpp"
 #include "gateway/prometheus_reader.hpp"
 
@@ -203,7 +204,7 @@ TEST_F(MetricsTextTest, IsReadWhileItIsWritten) {
 }
 
 TEST(MetricsDocument, NamesEveryFamily) {
-    std::ifstream file{std::string{NOVA_SOURCE_DIR} + "/docs/metrics.md"};
+    std::ifstream file{checkout() / "docs/metrics.md"};
     std::stringstream document;
     document << file.rdbuf();
     for (const Family& family : metric_families()) {

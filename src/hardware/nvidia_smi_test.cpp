@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include "core/checkout.hpp"
 #include "hardware/nvidia_smi.hpp"
 #include "hardware/testdata_case.hpp"
 
@@ -24,7 +25,7 @@ NvidiaReading read(std::string_view name, NvidiaFields fields = NvidiaFields::fu
 // answer that no test reads would prove nothing.
 TEST(NvidiaTestdata, EveryFileSaysWhereItComesFromAndIsRead) {
     std::string tests;
-    for (const auto& entry : std::filesystem::directory_iterator{NOVA_TESTDATA "/.."}) {
+    for (const auto& entry : std::filesystem::directory_iterator{checkout() / "src/hardware"}) {
         if (entry.path().string().ends_with("_test.cpp")) {
             std::ifstream file{entry.path()};
             tests.append(std::istreambuf_iterator<char>{file}, {});
@@ -33,7 +34,8 @@ TEST(NvidiaTestdata, EveryFileSaysWhereItComesFromAndIsRead) {
     int nvidia = 0;
     int amd = 0;
     int captured = 0;
-    for (const auto& entry : std::filesystem::directory_iterator{NOVA_TESTDATA}) {
+    for (const auto& entry :
+         std::filesystem::directory_iterator{checkout() / "src/hardware/testdata"}) {
         const std::string name = entry.path().filename().string();
         std::ifstream file{entry.path()};
         std::string line;

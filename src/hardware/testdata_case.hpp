@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "core/checkout.hpp"
 #include "hardware/command_runner.hpp"
 
 namespace nova::hardware {
@@ -14,7 +15,7 @@ namespace nova::hardware {
 // The file opens with "# origin: ..." (captured where, or constructed from what) and "# exit: N";
 // then "--- stdout" and, where something was said there, "--- stderr".
 inline CommandOutput load_case(std::string_view name) {
-    std::ifstream file{std::string{NOVA_TESTDATA "/"}.append(name)};
+    std::ifstream file{checkout() / "src/hardware/testdata" / name};
     const std::string text{std::istreambuf_iterator<char>{file}, {}};
     constexpr std::string_view kExit = "# exit: ";
     constexpr std::string_view kOut = "--- stdout\n";

@@ -11,6 +11,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "core/checkout.hpp"
 #include "lifecycle/sim_nova.hpp"
 
 namespace nova::lifecycle {
@@ -410,7 +411,7 @@ std::string table() {
 TEST(BackendSupervision, TakesAsLongAsTheDocumentSays) {
     const std::string measured = table();
     fmt::print("{}", measured);
-    std::ifstream file{NOVA_SOURCE_DIR "/docs/supervision.md"};
+    std::ifstream file{checkout() / "docs/supervision.md"};
     std::stringstream document;
     document << file.rdbuf();
     EXPECT_TRUE(document.str().contains(measured))

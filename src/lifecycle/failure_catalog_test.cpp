@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "core/checkout.hpp"
 #include "lifecycle/failure_catalog.hpp"
 
 namespace nova::lifecycle {
@@ -55,7 +56,8 @@ Excerpt read_excerpt(const fs::path& path) {
 
 std::map<std::string, Excerpt> excerpts(const char* folder) {
     std::map<std::string, Excerpt> found;
-    for (const auto& entry : fs::directory_iterator{fs::path{NOVA_TESTDATA} / folder}) {
+    for (const auto& entry :
+         fs::directory_iterator{checkout() / "src/lifecycle/testdata" / folder}) {
         found.emplace(entry.path().stem().string(), read_excerpt(entry.path()));
     }
     return found;

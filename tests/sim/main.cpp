@@ -11,6 +11,7 @@
 
 #include <fmt/format.h>
 
+#include "core/checkout.hpp"
 #include "run.hpp"
 
 namespace nova::sim {
@@ -191,7 +192,7 @@ private:
 
 // A line: SEED [plain] [keep INDEX...] [# what it found]
 void replay(Tally& tally, const Arguments& arguments) {
-    std::ifstream file{NOVA_SIM_SEEDS};
+    std::ifstream file{checkout() / "tests/sim/seeds.txt"};
     for (std::string line; std::getline(file, line);) {
         std::istringstream words{line.substr(0, line.find('#'))};
         std::uint64_t seed = 0;
