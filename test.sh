@@ -166,10 +166,10 @@ unit() {
     NOVA_TEST_GGUF=$(find "$model" -name '*.gguf' | head -n 1)
     export NOVA_TEST_GGUF
     {
-        printf 'dev lifecycle %d 2\n' 0 1 # the longest
+        printf 'dev %s 2\n' 'lifecycle 0' 'lifecycle 1' 'conform 0' 'conform 1' # the longest
         for program in build/dev/src/*/*_tests; do
             module=$(basename "$program" _tests)
-            [[ $module == lifecycle ]] || printf 'dev %s 0 1\n' "$module"
+            [[ $module =~ ^(lifecycle|conform)$ ]] || printf 'dev %s 0 1\n' "$module"
         done
     } | modules_tests || code=1
     # The corpora of the fuzz targets.
