@@ -152,7 +152,6 @@ build_jobs() {
 }
 
 build_nova() {
-    export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1 CCACHE_DEPEND=1 # as in test.sh
     if [[ ! -f build/release/build.ninja ]]; then
         cmake --preset release
     fi

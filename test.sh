@@ -70,8 +70,6 @@ build_jobs() {
 build() { # build PRESET [TARGET...]
     local preset=$1 target
     shift
-    # The compiler itself says what it read: no second run of the preprocessor for a file it misses.
-    export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1 CCACHE_DEPEND=1
     if [[ ! -f build/$preset/build.ninja ]]; then
         cmake --preset "$preset" >"$out/configure.log" 2>&1 || {
             tail -n 30 "$out/configure.log"

@@ -4,15 +4,15 @@
 #
 # They lie outside the checkout, under a name made of all that went into them: ccache counts the
 # path and the bytes, and every checkout of a user shares both.
-set(NOVA_PRECOMPILED ON)
-if(NOVA_FUZZ OR CMAKE_CXX_CLANG_TIDY)
-    set(NOVA_PRECOMPILED OFF)
-endif()
-
-if(NOVA_PRECOMPILED AND CMAKE_CXX_COMPILER_LAUNCHER STREQUAL "ccache")
-    # Without these words ccache passes on what uses a precompiled header. Nothing here reads the
-    # clock of the compiler.
-    set(CMAKE_CXX_COMPILER_LAUNCHER env CCACHE_SLOPPINESS=pch_defines,time_macros ccache)
+if(CMAKE_CXX_COMPILER_LAUNCHER STREQUAL "ccache")
+    # Whatever the checkout's folder. DEPEND: the compiler itself says what it read, so the
+    # preprocessor does not run a second time for a file that is not there. SLOPPINESS: without
+    # these words ccache passes on what uses a precompiled header; nothing here reads the clock of
+    # the compiler.
+    set(CMAKE_CXX_COMPILER_LAUNCHER
+        env CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1 CCACHE_DEPEND=1
+        CCACHE_SLOPPINESS=pch_defines,time_macros ccache
+    )
 endif()
 
 # nova_precompile(NAME FLAGS...): the target nova_precompiled_NAME makes it from precompiled.hpp;
@@ -57,12 +57,14 @@ function(nova_precompile name)
     set(nova_precompiled_${name}_file ${file} PARENT_SCOPE)
 endfunction()
 
-if(NOVA_PRECOMPILED AND NOVA_SANITIZE AND NOVA_TESTS)
+if(NOVA_FUZZ OR CMAKE_CXX_CLANG_TIDY)
+    # Without.
+elseif(NOVA_SANITIZE AND NOVA_TESTS)
     foreach(level O0 O1)
         nova_precompile(headers_${level} -${level})
         nova_precompile(headers_of_tests_${level} -${level} -DGTEST_HAS_PTHREAD=1)
     endforeach()
-elseif(NOVA_PRECOMPILED)
+else()
     nova_precompile(headers)
 endif()
 
