@@ -133,13 +133,13 @@ style() {
         tools/tidy_test.py tools/traps_test.py tools/sum_tests_test.py tests/scripts
 }
 
-# module_tests PRESET MODULE SHARE SHARES [FILTER]: one process for a share of a module's tests. One
-# for each test took longer than the tests.
+# module_tests PRESET MODULE FILTER SHARE: one process for half of a module's tests. One for each
+# test took longer than the tests.
 module_tests() {
-    local preset=$1 module=$2 share=$3 shares=$4 filter=${5:-*} log=$out/$2-$3.log
+    local preset=$1 module=$2 filter=$3 share=$4 log=$out/$2-$4.log
     if (
         cd "build/$preset/src/$module"
-        GTEST_SHARD_INDEX=$share GTEST_TOTAL_SHARDS=$shares timeout 600 "./${module}_tests" \
+        GTEST_SHARD_INDEX=$share GTEST_TOTAL_SHARDS=2 timeout 600 "./${module}_tests" \
             --gtest_brief=1 --gtest_filter="$filter" --gtest_output="xml:$out/$module-$share.xml"
     ) >"$log" 2>&1; then
         printf '%s: %s\n' "$module" "$(tail -n 1 "$log")"
@@ -150,26 +150,25 @@ module_tests() {
     fi
 }
 
-# Reads lines of arguments of module_tests; as many at a time as there are processors.
+# modules_tests PRESET FILTER MODULE...: as many processes at a time as there are processors.
 modules_tests() {
+    local preset=$1 filter=$2 module
+    shift 2
     export -f module_tests
     export out
-    xargs -P "$(nproc)" -L 1 bash -c 'module_tests "$@"' _
+    for module in "$@"; do
+        printf '%s\n' "$preset $module $filter 0" "$preset $module $filter 1"
+    done | xargs -P "$(nproc)" -L 1 bash -c 'module_tests "$@"' _
 }
 
 unit() {
-    local model program module code=0
+    local model modules code=0
     build dev
     model=$(tools/engines.sh model --print-dir | tail -n 1)
     NOVA_TEST_GGUF=$(find "$model" -name '*.gguf' | head -n 1)
     export NOVA_TEST_GGUF
-    {
-        printf 'dev %s 2\n' 'lifecycle 0' 'lifecycle 1' 'conform 0' 'conform 1' # the longest
-        for program in build/dev/src/*/*_tests; do
-            module=$(basename "$program" _tests)
-            [[ $module =~ ^(lifecycle|conform)$ ]] || printf 'dev %s 0 1\n' "$module"
-        done
-    } | modules_tests || code=1
+    mapfile -t modules < <(basename -a -s _tests build/dev/src/*/*_tests)
+    modules_tests dev '*' "${modules[@]}" || code=1
     # The corpora of the fuzz targets.
     ctest --test-dir build/dev -j "$(nproc)" -R ReplaysItsCorpus --output-on-failure \
         --no-tests=error --output-junit "$out/ctest.xml" --timeout 300 >"$out/ctest.log" 2>&1 || {
@@ -193,7 +192,7 @@ tsan() {
         targets+=("${module}_tests")
     done
     build tsan "${targets[@]}"
-    printf 'tsan %s 0 1 -*Explore*\n' "${modules[@]}" | modules_tests
+    modules_tests tsan '-*Explore*' "${modules[@]}"
 }
 
 # Hostile worlds in virtual time; each call failing in turn; the mistakes planted on purpose.
