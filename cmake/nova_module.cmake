@@ -2,8 +2,9 @@
 #
 # A module is a folder: its sources become the static library nova_<name>, its *_test.cpp one test
 # program <name>_tests, each *_fuzz.cpp a libFuzzer program. DEPS repeats src/layers.toml for the
-# linker: what a module may not include it cannot link either. Under sanitizers only an OPTIMIZED
-# module is: the others' tests mostly wait, and the optimizer takes a third of the compiler's time.
+# linker: what a module may not include it cannot link either. Under ASan only an OPTIMIZED module
+# is optimized: the others' tests mostly wait, and the optimizer takes a third of the compiler's
+# time. Under TSan each is: there is a limit on CPU time among the tests.
 function(nova_module)
     cmake_parse_arguments(M "OPTIMIZED" "NAME" "DEPS;LIBS" ${ARGN})
     file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
@@ -28,7 +29,7 @@ function(nova_module)
     set(level)
     if(NOVA_TESTS AND NOVA_SANITIZE)
         set(level _O0)
-        if(M_OPTIMIZED)
+        if(M_OPTIMIZED OR NOVA_SANITIZE STREQUAL "thread")
             set(level _O1)
         endif()
         string(REPLACE _ - option ${level})
