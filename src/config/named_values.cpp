@@ -6,7 +6,6 @@
 #include "core/text.hpp"
 
 namespace nova::config {
-namespace {}  // namespace
 
 std::vector<NamedValue> named_values(std::string_view text) {
     std::vector<NamedValue> values;

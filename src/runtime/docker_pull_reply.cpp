@@ -113,13 +113,11 @@ void DockerPullReply::layer(
         }
         // A full bar is also what Docker shows when it lets go of a layer that broke off (moby's
         // progress reader): whole is what it calls complete.
-        if (left == 0 || static_cast<std::uint64_t>(current) < left) {
-            one.current = std::max(one.current, std::min(here, one.total.value_or(here)));
-        }
+        here = std::min(here, one.total.value_or(here));
         // A layer that is begun again moves only once it is beyond where it was.
-        if (one.current > one.furthest) {
-            movement_ += one.current - one.furthest;
-            one.furthest = one.current;
+        if ((left == 0 || static_cast<std::uint64_t>(current) < left) && here > one.current) {
+            movement_ += here - one.current;
+            one.current = here;
         }
         reach(one, Step::downloading);
     } else if (status.starts_with("Verifying")) {

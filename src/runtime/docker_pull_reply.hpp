@@ -42,7 +42,6 @@ private:
         bool here_already = false;
         std::optional<std::uint64_t> total;
         std::uint64_t current = 0;
-        std::uint64_t furthest = 0;   // of what was downloaded
         std::uint64_t extracted = 0;  // bytes, or seconds with some stores
     };
 
