@@ -341,6 +341,20 @@ TEST_F(CliTest, TakesAFreeLockAsProofThatNovaIsGone) {
     EXPECT_NE(down.out.find("not running"), std::string::npos);
 }
 
+// As that of a container whose folder is mounted here, or of one that was killed before.
+TEST_F(CliTest, ANovaThatIsNoProcessOfThisMachineIsNotSignalled) {
+    ControlSide nova{folder_};
+    Json told = Json::parse(std::ifstream{folder_ + "/runtime.json"});
+    told["start_ticks"] = 1;
+    std::ofstream{folder_ + "/runtime.json"} << told.dump();
+    const Ran down = run({"down"});
+    EXPECT_EQ(down.code, 7);
+    EXPECT_NE(down.error.find("docker stop"), std::string::npos) << down.error;
+    told["pid"] = 1;  // not who holds the lock
+    std::ofstream{folder_ + "/runtime.json"} << told.dump();
+    EXPECT_EQ(run({"status"}).code, 3);
+}
+
 TEST_F(CliTest, DoctorNamesWhatIsWrong) {
     std::filesystem::create_directories(folder_);
     std::ofstream{folder_ + "/admin-secret"} << "b7e0d3f2a9c84410\n";

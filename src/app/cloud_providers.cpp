@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "app/cloud_provider_entry.hpp"
+#include "core/json.hpp"
 
 namespace nova::app {
 namespace {
@@ -183,7 +184,7 @@ Task<Result<void>> CloudProviders::seed(std::string_view variable, Secret key) {
     Entry& entry = insert(std::move(document));
     std::vector<store::Write> more;
     more.emplace_back(store::PutDocument{
-        .key = key_of(kSeeds, row->id), .json = Json{{"variable", variable}}.dump()
+        .key = key_of(kSeeds, row->id), .json = json_text(Json{{"variable", variable}})
     });
     if (const auto stored = co_await store_document(entry, std::move(more)); !stored) {
         co_return propagate(stored);
@@ -331,7 +332,7 @@ Task<void> CloudProviders::note_list(
     rebuild(*entry);
     std::vector<store::Write> writes;
     writes.emplace_back(store::PutDocument{
-        .key = key_of(kProviderLists, id), .json = Json{{"models", entry->listed}}.dump()
+        .key = key_of(kProviderLists, id), .json = json_text(Json{{"models", entry->listed}})
     });
     // First what serves: the workers know a model about when the control plane names it, and do
     // not wait for a disk.

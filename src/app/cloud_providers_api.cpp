@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "app/cloud_provider_entry.hpp"
+#include "core/json.hpp"
 
 namespace nova::app {
 namespace {
@@ -115,7 +116,7 @@ Task<Result<std::string>> CloudProviders::list() {
     for (const ProviderRow& row : ProviderCatalog::embedded().rows()) {
         known.push_back(row_json(row));
     }
-    co_return Json{{"providers", std::move(providers)}, {"known", std::move(known)}}.dump();
+    co_return json_text(Json{{"providers", std::move(providers)}, {"known", std::move(known)}});
 }
 
 Task<Result<std::string>> CloudProviders::get(std::string id) {
@@ -123,7 +124,7 @@ Task<Result<std::string>> CloudProviders::get(std::string id) {
     if (entry == nullptr) {
         co_return fail(no_such_provider(id));
     }
-    co_return entry_json(*entry).dump();
+    co_return json_text(entry_json(*entry));
 }
 
 // The document as it would be, checked; its key is not sealed yet.
@@ -211,7 +212,7 @@ Task<Result<std::string>> CloudProviders::put(std::string id, std::string body) 
         parts_.forget_failures(entry.upstream->id);  // a new key is tried at once
     }
     parts_.log.info("provider.configured", {{"id", id}});
-    const std::string told = entry_json(entry).dump();
+    const std::string told = json_text(entry_json(entry));
     co_await parts_.changed();
     look_again();
     co_return told;
@@ -231,7 +232,7 @@ Task<Result<std::string>> CloudProviders::remove(std::string id) {
     std::erase_if(entries_, [&id](const auto& entry) { return entry->document.id == id; });
     parts_.log.info("provider.removed", {{"id", id}});
     co_await parts_.changed();
-    co_return Json{{"status", "removed"}, {"id", id}}.dump();
+    co_return json_text(Json{{"status", "removed"}, {"id", id}});
 }
 
 Task<Result<std::string>> CloudProviders::test(std::string id) {
@@ -273,7 +274,7 @@ Task<Result<std::string>> CloudProviders::test(std::string id) {
         told["observed"] = fmt::format("It lists {} models.", list->size());
     }
     co_await note_list(id, version, std::move(list));
-    co_return told.dump();
+    co_return json_text(told);
 }
 
 }  // namespace nova::app

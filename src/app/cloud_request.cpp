@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "core/json.hpp"
 #include "net/http_client.hpp"
 
 namespace nova::app {
@@ -131,13 +132,11 @@ Task<Result<void>> ask_one_token(
     request.method = "POST";
     request.target = upstream->base_path + (anthropic ? "/messages" : "/chat/completions");
     request.headers.emplace_back("Content-Type", "application/json");
-    request.body =
-        Json{
-            {"model", upstream->default_model},
-            {newer ? "max_completion_tokens" : "max_tokens", 1},
-            {"messages", Json::array({Json{{"role", "user"}, {"content", "hi"}}})},
-        }
-            .dump();
+    request.body = json_text(Json{
+        {"model", upstream->default_model},
+        {newer ? "max_completion_tokens" : "max_tokens", 1},
+        {"messages", Json::array({Json{{"role", "user"}, {"content", "hi"}}})},
+    });
     const auto answer = co_await net::fetch(line.clock, std::move(request), line.tls);
     if (!answer) {
         co_return propagate(answer);

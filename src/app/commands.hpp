@@ -187,7 +187,4 @@ stream_chat(CommandContext& context, const Endpoint& gateway, const ChatOptions&
 // "42 tokens, 55.1 tokens/s, first token after 180 ms"
 std::string stats_line(const ChatResult& result);
 
-// "a line of JSON", bytes that are no UTF-8 replaced.
-std::string json_line(const Json& value);
-
 }  // namespace nova::app

@@ -12,6 +12,7 @@
 #include "app/commands.hpp"
 #include "app/commands_blocking.hpp"
 #include "app/commands_json.hpp"
+#include "core/json.hpp"
 #include "lifecycle/operation.hpp"
 
 namespace nova::app {
@@ -158,7 +159,7 @@ ExitCode show_outcome(CommandContext& context, const Json& operation) {
     Terminal& terminal = context.terminal;
     terminal.end_progress();
     if (context.client.json) {
-        terminal.line(json_line(operation));
+        terminal.line(json_text(operation));
     }
     const auto plain = !context.client.json;
     const std::string target = printable(text_in(operation, "target"));
@@ -212,7 +213,7 @@ ExitCode finish_accepted(
         return follow_operation(context, client, operation, waiting.timeout_s);
     }
     if (context.client.json) {
-        context.terminal.line(json_line(accepted));
+        context.terminal.line(json_text(accepted));
     } else if (unchanged) {
         context.terminal.line(fmt::format("Nothing to do: {} already.", what));
     } else {
@@ -223,10 +224,6 @@ ExitCode finish_accepted(
 }
 
 }  // namespace
-
-std::string json_line(const Json& value) {
-    return value.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
 
 ExitCode
 follow_operation(CommandContext& context, ControlClient& client, std::string id, double timeout_s) {
@@ -289,7 +286,7 @@ ExitCode send_start(CommandContext& context, ControlClient& client, const StartO
         body["options"] = *pairs;
     }
     const auto accepted =
-        client.post("/inference/backend/" + options.engine + "/start", body.dump());
+        client.post("/inference/backend/" + options.engine + "/start", json_text(body));
     if (!accepted) {
         return context.complain(accepted.error());
     }
@@ -313,7 +310,7 @@ ExitCode stop_command(CommandContext& context, const StopOptions& options) {
     const std::string what =
         options.slot.empty() ? "nothing runs" : "nothing runs in slot " + options.slot;
     const Json body = options.slot.empty() ? Json::object() : Json{{"slot", options.slot}};
-    const auto accepted = client->post("/inference/backend/stop", body.dump());
+    const auto accepted = client->post("/inference/backend/stop", json_text(body));
     if (!accepted) {
         return context.complain(accepted.error());
     }
@@ -330,7 +327,7 @@ ExitCode cancel_command(CommandContext& context, const std::string& operation) {
         return context.complain(answer.error());
     }
     context.terminal.line(
-        context.client.json ? json_line(*answer) : fmt::format("{} will be cancelled.", operation)
+        context.client.json ? json_text(*answer) : fmt::format("{} will be cancelled.", operation)
     );
     return ExitCode::ok;
 }
@@ -345,7 +342,7 @@ ExitCode operations_command(CommandContext& context, unsigned limit) {
         return context.complain(answer.error());
     }
     if (context.client.json) {
-        context.terminal.line(json_line(*answer));
+        context.terminal.line(json_text(*answer));
         return ExitCode::ok;
     }
     for (const Json& operation : array_in(*answer, "operations")) {
@@ -422,7 +419,7 @@ ExitCode status_command(CommandContext& context) {
         Json status = rows[0];
         status["slots"] = rows;
         status["nova"] = std::move(nova);
-        context.terminal.line(json_line(status));
+        context.terminal.line(json_text(status));
         return ExitCode::ok;
     }
     Terminal& terminal = context.terminal;

@@ -10,6 +10,7 @@
 #include "app/key_file.hpp"
 #include "catalog/web_url.hpp"
 #include "conform/report.hpp"
+#include "core/json.hpp"
 
 namespace nova::app {
 namespace {
@@ -126,7 +127,7 @@ ExitCode list_checks(CommandContext& context) {
         }
     }
     if (context.client.json) {
-        context.terminal.line(json_line(Json{{"checks", std::move(list)}}));
+        context.terminal.line(json_text(Json{{"checks", std::move(list)}}));
     }
     return ExitCode::ok;
 }
@@ -184,7 +185,7 @@ ExitCode conform_command(CommandContext& context, const ConformOptions& options)
         }
     }
     if (context.client.json) {
-        context.terminal.line(json_line(out));
+        context.terminal.line(json_text(out));
     }
     return report->musts_failed() == 0 ? ExitCode::ok : ExitCode::failed;
 }

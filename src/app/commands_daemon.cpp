@@ -17,6 +17,7 @@
 #include "app/commands_engines.hpp"
 #include "app/commands_json.hpp"
 #include "app/serve.hpp"
+#include "core/json.hpp"
 #include "process/child_process.hpp"
 #include "process/process_table.hpp"
 #include "process/spawn.hpp"
@@ -497,7 +498,7 @@ ExitCode up_command(CommandContext& context, const UpOptions& options) {
     inner.client.json = false;
     const ExitCode code = bring_up(inner, *data_dir, options, summary);
     summary["ok"] = code == ExitCode::ok;
-    context.terminal.line(json_line(summary));
+    context.terminal.line(json_text(summary));
     return code;
 }
 
@@ -513,7 +514,7 @@ ExitCode down_command(CommandContext& context) {
     const auto identity = running ? process::identity_of(running->pid) : std::nullopt;
     if (!identity) {
         context.terminal.line(
-            context.client.json ? json_line(Json{{"stopped", false}}) : "nova is not running."
+            context.client.json ? json_text(Json{{"stopped", false}}) : "nova is not running."
         );
         return ExitCode::ok;
     }
@@ -537,7 +538,7 @@ ExitCode down_command(CommandContext& context) {
         );
     }
     context.terminal.line(
-        context.client.json ? json_line(Json{{"stopped", true}, {"pid", running->pid}})
+        context.client.json ? json_text(Json{{"stopped", true}, {"pid", running->pid}})
                             : fmt::format("nova (process {}) has ended.", running->pid)
     );
     return ExitCode::ok;

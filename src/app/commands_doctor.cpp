@@ -15,6 +15,7 @@
 #include "app/commands_machine.hpp"
 #include "app/container_facts.hpp"
 #include "app/machine.hpp"
+#include "core/json.hpp"
 #include "config/boot_config.hpp"
 #include "engine/engine_registry.hpp"
 #include "engine/launch.hpp"
@@ -328,7 +329,7 @@ ExitCode doctor_command(CommandContext& context) {
         }
     }
     if (context.client.json) {
-        context.terminal.line(json_line(Json{{"ok", !failed}, {"checks", std::move(rows)}}));
+        context.terminal.line(json_text(Json{{"ok", !failed}, {"checks", std::move(rows)}}));
     }
     return failed ? ExitCode::precondition : ExitCode::ok;
 }

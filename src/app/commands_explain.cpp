@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "app/commands.hpp"
+#include "core/json.hpp"
 #include "lifecycle/failure_reading.hpp"
 
 namespace nova::app {
@@ -50,7 +51,7 @@ ExitCode explain_command(CommandContext& context, const ExplainOptions& options)
         };
         out["failure"] = error.failure.empty() ? Json() : Json(error.failure);
         out["confidence"] = error.confidence.empty() ? Json() : Json(error.confidence);
-        context.terminal.line(json_line(out));
+        context.terminal.line(json_text(out));
         return ExitCode::ok;
     }
     context.terminal.line(printable(error.detail));

@@ -7,6 +7,7 @@
 
 #include "app/commands.hpp"
 #include "app/commands_json.hpp"
+#include "core/json.hpp"
 
 namespace nova::app {
 namespace {
@@ -130,12 +131,12 @@ void print_sum(Terminal& terminal, std::string_view name, const Json& row) {
 ExitCode keys_create_command(CommandContext& context, const KeyOptions& options) {
     auto client = ControlClient::open(context.client, context.environment);
     const auto made =
-        client ? client->post("/keys", json_line(wish_of(options))) : propagate(client);
+        client ? client->post("/keys", json_text(wish_of(options))) : propagate(client);
     if (!made) {
         return context.complain(made.error());
     }
     if (context.client.json) {
-        context.terminal.line(json_line(*made));
+        context.terminal.line(json_text(*made));
         return ExitCode::ok;
     }
     context.terminal.line(printable(text_in(*made, "key")));
@@ -150,7 +151,7 @@ ExitCode keys_list_command(CommandContext& context) {
         return context.complain(keys.error());
     }
     if (context.client.json) {
-        context.terminal.line(json_line(*keys));
+        context.terminal.line(json_text(*keys));
         return ExitCode::ok;
     }
     for (const Json& key : array_in(*keys, "keys")) {
@@ -173,7 +174,7 @@ ExitCode keys_revoke_command(CommandContext& context, const std::string& name) {
         return context.complain(gone.error());
     }
     context.terminal.line(
-        context.client.json ? json_line(*gone) : printable(fmt::format("{} is revoked.", name))
+        context.client.json ? json_text(*gone) : printable(fmt::format("{} is revoked.", name))
     );
     return ExitCode::ok;
 }
@@ -199,7 +200,7 @@ ExitCode usage_command(CommandContext& context, const UsageOptions& options) {
         return context.complain(usage.error());
     }
     if (context.client.json) {
-        context.terminal.line(json_line(*usage));
+        context.terminal.line(json_text(*usage));
         return ExitCode::ok;
     }
     Terminal& terminal = context.terminal;

@@ -13,6 +13,7 @@
 #include "app/commands_json.hpp"
 #include "app/machine.hpp"
 #include "hardware/hardware_file.hpp"
+#include "core/json.hpp"
 #include "hardware/hardware_probe.hpp"
 
 namespace nova::app {
@@ -116,7 +117,7 @@ ExitCode detect_command(CommandContext& context) {
         return context.complain(machine.error());
     }
     if (context.client.json) {
-        context.terminal.line(json_line(*machine));
+        context.terminal.line(json_text(*machine));
     } else {
         print_machine(context.terminal, *machine);
     }
@@ -133,7 +134,7 @@ ExitCode gpu_command(CommandContext& context) {
     const auto machine = client->get("/hardware");
     const Json trouble = machine ? machine->value("gpu_trouble", Json()) : Json();
     if (context.client.json) {
-        context.terminal.line(json_line(Json{{"gpus", *stats}, {"trouble", trouble}}));
+        context.terminal.line(json_text(Json{{"gpus", *stats}, {"trouble", trouble}}));
         return ExitCode::ok;
     }
     for (const Json& gpu : *stats) {
@@ -156,7 +157,7 @@ ExitCode engines_command(CommandContext& context) {
         return context.complain(engines.error());
     }
     if (context.client.json) {
-        context.terminal.line(json_line(*engines));
+        context.terminal.line(json_text(*engines));
         return ExitCode::ok;
     }
     for (const Json& engine : array_in(*engines, "backends")) {
@@ -179,7 +180,7 @@ ExitCode engines_command(CommandContext& context) {
 
 ExitCode version_command(CommandContext& context) {
     context.terminal.line(
-        context.client.json ? json_line(Json{{"version", kVersion}})
+        context.client.json ? json_text(Json{{"version", kVersion}})
                             : fmt::format("nova {}", kVersion)
     );
     return ExitCode::ok;

@@ -9,6 +9,7 @@
 #include "app/commands_json.hpp"
 #include "app/key_file.hpp"
 #include "config/settings.hpp"
+#include "core/json.hpp"
 
 namespace nova::app {
 namespace {
@@ -103,7 +104,7 @@ ExitCode show_answer(
         return context.complain(answer.error());
     }
     if (context.client.json) {
-        context.terminal.line(json_line(*answer));
+        context.terminal.line(json_text(*answer));
     } else {
         show(*answer);
     }
@@ -111,7 +112,7 @@ ExitCode show_answer(
 }
 
 std::string value_text(const Json& value) {
-    return value.is_string() ? value.get<std::string>() : value.dump();
+    return value.is_string() ? value.get<std::string>() : json_text(value);
 }
 
 const Json* row_of(const Json& settings, const std::string& name) {
@@ -196,7 +197,7 @@ ExitCode providers_add_command(CommandContext& context, const ProviderOptions& o
         return context.complain(change.error());
     }
     auto client = ControlClient::open(context.client, context.environment);
-    const auto answer = client ? client->send("PUT", "/providers/" + options.id, change->dump())
+    const auto answer = client ? client->send("PUT", "/providers/" + options.id, json_text(*change))
                                : propagate(client);
     return show_answer(context, answer, [&context](const Json& row) {
         show_provider(context.terminal, row);
@@ -235,7 +236,7 @@ ExitCode mode_command(CommandContext& context, const std::string& mode) {
     Result<Json> answer = client ? Result<Json>{Json()} : propagate(client);
     if (client) {
         answer = mode.empty() ? client->get("/mode")
-                              : client->send("PUT", "/mode", Json{{"mode", mode}}.dump());
+                              : client->send("PUT", "/mode", json_text(Json{{"mode", mode}}));
     }
     return show_answer(context, answer, [&context](const Json& told) {
         context.terminal.line(
@@ -286,9 +287,9 @@ ExitCode config_get_command(CommandContext& context, const ConfigOptions& option
 ExitCode config_set_command(CommandContext& context, const ConfigOptions& options) {
     const Json value = options.unset ? Json() : typed_value(options.name, options.value);
     auto client = ControlClient::open(context.client, context.environment);
-    const auto answer = client
-                            ? client->send("PATCH", "/settings", Json{{options.name, value}}.dump())
-                            : propagate(client);
+    const auto answer =
+        client ? client->send("PATCH", "/settings", json_text(Json{{options.name, value}}))
+               : propagate(client);
     return show_answer(context, answer, [&](const Json& list) {
         if (const Json* row = row_of(list, options.name)) {
             explain_setting(context.terminal, *row);

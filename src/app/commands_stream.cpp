@@ -11,6 +11,7 @@
 #include "app/commands.hpp"
 #include "app/commands_blocking.hpp"
 #include "app/commands_json.hpp"
+#include "core/json.hpp"
 #include "net/sse.hpp"
 
 namespace nova::app {
@@ -225,7 +226,7 @@ stream_chat(CommandContext& context, const Endpoint& gateway, const ChatOptions&
     request.target = "/v1/chat/completions";
     request.headers = {{"Content-Type", "application/json"}, {"Accept", "text/event-stream"}};
     add_key(context, request);
-    request.body = json_line(chat_body(options));
+    request.body = json_text(chat_body(options));
     request.deadline = Deadline::in(clock, kChatLimit);
     ChatReader reader{context.terminal, clock};
     StreamedAnswer answer;
@@ -287,7 +288,7 @@ ExitCode chat_command(CommandContext& context, const ChatOptions& options) {
         return context.complain(result.error());
     }
     if (context.client.json) {
-        context.terminal.line(json_line(Json{
+        context.terminal.line(json_text(Json{
             {"model", result->model},
             {"content", result->text},
             {"tokens", result->tokens},
@@ -319,7 +320,7 @@ ExitCode logs_command(CommandContext& context, const LogsOptions& options) {
             return context.complain(text.error());
         }
         if (context.client.json) {
-            terminal.line(json_line(Json{{"log", *text}}));
+            terminal.line(json_text(Json{{"log", *text}}));
         } else {
             terminal.raw(printable(*text));
         }
@@ -356,7 +357,7 @@ ExitCode events_command(CommandContext& context, std::optional<std::uint64_t> si
             }
             if (context.client.json) {
                 Json shown{{"event", event->event}, {"data", *data}};
-                context.terminal.line(json_line(shown));
+                context.terminal.line(json_text(shown));
             } else if (event->event != "hello") {
                 context.terminal.line(event_line(*data, event->event));
             }

@@ -36,6 +36,7 @@
 #include "app/version.hpp"
 #include "config/provider_keys.hpp"
 #include "config/settings.hpp"
+#include "core/json.hpp"
 #include "lifecycle/backend_controller.hpp"
 #include "lifecycle/engine_client.hpp"
 #include "lifecycle/slots.hpp"
@@ -539,7 +540,7 @@ Task<Result<void>> Daemon::run() {
         {"gateway_key", accounts_->internal_key().reveal()},
     };
     const std::string file = in_.directory.file("runtime.json");
-    const auto written = store::write_file_atomically(file, runtime.dump() + "\n");
+    const auto written = store::write_file_atomically(file, json_text(runtime) + "\n");
     if (!written) {
         log_.warn("nova.runtime_file", {{"detail", written.error().message}});
     }

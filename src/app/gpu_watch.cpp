@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "core/json.hpp"
 #include "engine/launch.hpp"
 
 namespace nova::app {
@@ -120,7 +121,7 @@ Task<void> GpuWatch::publish() {
         {{"trouble", std::string{word(finding_.trouble)}}, {"detail", finding_.sentence}}
     );
     lifecycle::FeedEvent event{
-        .type = "gpu", .json = hardware::to_json(finding_).dump(), .at = parts_.clock.wall_now()
+        .type = "gpu", .json = json_text(hardware::to_json(finding_)), .at = parts_.clock.wall_now()
     };
     std::vector<store::Write> writes;
     writes.emplace_back(store::AppendEvent{.type = event.type, .json = event.json, .at = event.at});

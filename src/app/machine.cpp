@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "core/json.hpp"
 #include "hardware/hardware_file.hpp"
 #include "process/command.hpp"
 #include "process/program_search.hpp"
@@ -109,7 +110,7 @@ Task<Result<void>> Machine::detect() {
 
 Task<Result<std::string>> Machine::stats() {
     const auto report = co_await look_at_gpus();
-    co_return hardware::to_json(report.gpus).dump();
+    co_return json_text(hardware::to_json(report.gpus));
 }
 
 Task<std::vector<hardware::GpuStats>> Machine::gpu_stats() {
@@ -143,7 +144,7 @@ std::string Machine::text() const {
     Json value = hardware::to_json(snapshot_);
     value["gpu_trouble"] =
         finding_.trouble == hardware::GpuTrouble::none ? Json() : hardware::to_json(finding_);
-    return value.dump();
+    return json_text(value);
 }
 
 recovery::HardwareAccess Machine::access() {

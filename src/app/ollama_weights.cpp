@@ -147,7 +147,7 @@ OllamaWeights::pull_once(Endpoint server, std::string name, runtime::ProgressSin
         .method = "POST",
         .target = "/api/pull",
         .headers = {{"Content-Type", "application/json"}},
-        .body = body.dump(),
+        .body = json_text(body),
         .deadline = Deadline::in(parts_.clock, parts_.stall)
     };
     auto answer = co_await net::fetch_open(parts_.clock, std::move(request));

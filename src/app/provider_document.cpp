@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "core/json.hpp"
 #include "net/address_rules.hpp"
 #include "net/http_client.hpp"
 
@@ -164,7 +165,7 @@ std::string document_text(const ProviderDocument& document) {
     if (document.default_model) {
         json["default_model"] = *document.default_model;
     }
-    return json.dump();
+    return json_text(json);
 }
 
 Result<ProviderDocument> document_from(std::string_view text, const std::string& id) {

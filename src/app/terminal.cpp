@@ -97,8 +97,7 @@ ExitCode Terminal::complain(const Error& error, Style style) {
         if (!error.remedy.empty()) {
             object["remedy"] = error.remedy;
         }
-        line(Json{{"error", std::move(object)}}.dump(-1, ' ', false, Json::error_handler_t::replace)
-        );
+        line(json_text(Json{{"error", std::move(object)}}));
     } else {
         note("nova: " + printable(error.message));
         if (!error.remedy.empty()) {

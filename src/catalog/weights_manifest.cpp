@@ -96,7 +96,9 @@ Result<void> save_manifest(const fs::path& folder, const WeightsManifest& manife
     const Json document{
         {"version", 1}, {"source", manifest.source}, {"asked", asked}, {"files", files}
     };
-    return write_whole(manifest_path(folder, manifest.files.front().path), document.dump(2) + "\n");
+    return write_whole(
+        manifest_path(folder, manifest.files.front().path), json_text(document, 2) + "\n"
+    );
 }
 
 std::optional<WeightsManifest> load_manifest(const fs::path& folder, std::string_view first) {
@@ -131,7 +133,7 @@ Result<void> save_note(const fs::path& path, const PartNote& note) {
     if (note.size) {
         document["size"] = *note.size;
     }
-    return write_whole(path, document.dump() + "\n");
+    return write_whole(path, json_text(document) + "\n");
 }
 
 std::optional<PartNote> load_note(const fs::path& path) {

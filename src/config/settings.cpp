@@ -434,7 +434,7 @@ Task<Result<void>> Settings::set(std::string name, SettingValue value) {
     }
     std::string key = std::string{kKeyPrefix} + name;
     std::vector<store::Write> writes;
-    writes.emplace_back(store::PutDocument{.key = {key}, .json = document.dump()});
+    writes.emplace_back(store::PutDocument{.key = {key}, .json = json_text(document)});
     const auto committed = co_await store_.commit(std::move(writes));
     if (!committed) {
         co_return propagate(committed);

@@ -6,12 +6,13 @@
 
 #include "conform/talk.hpp"
 #include "conform/themes.hpp"
+#include "core/json.hpp"
 
 namespace nova::conform {
 namespace {
 
 Task<Reply> whole_answer(Probe& probe) {
-    Ask ask{.method = "POST", .path = "/v1/messages", .body = dumped(chat(probe, "Say hi.", 8))};
+    Ask ask{.method = "POST", .path = "/v1/messages", .body = json_text(chat(probe, "Say hi.", 8))};
     co_return co_await probe.once("anthropic", std::move(ask));
 }
 
@@ -58,7 +59,7 @@ Task<Verdict> usage(Probe& probe) {
 
 Task<Verdict> stop_reason(Probe& probe) {
     const Reply reply =
-        co_await send_chat(probe, dumped(chat(probe, "Count from one to ten in words.", 1)));
+        co_await send_chat(probe, json_text(chat(probe, "Count from one to ten in words.", 1)));
     if (!reply.ok()) {
         co_return failed(told(reply), "HTTP 200");
     }
@@ -162,7 +163,7 @@ Task<Verdict> wrong_key(Probe& probe) {
     Ask ask{
         .method = "POST",
         .path = "/v1/messages",
-        .body = dumped(chat(probe, "Say hi.", 4)),
+        .body = json_text(chat(probe, "Say hi.", 4)),
         .headers = {{"x-api-key", "wrong-" + std::string(24, '0')}}
     };
     const Reply reply = co_await probe.ask(std::move(ask));

@@ -6,6 +6,7 @@
 
 #include "conform/talk.hpp"
 #include "conform/themes.hpp"
+#include "core/json.hpp"
 
 namespace nova::conform {
 namespace {
@@ -43,7 +44,7 @@ Task<bool> come_and_go(Probe& probe, std::string body, Leaving leaving) {
 }
 
 Task<Verdict> served_after(Probe& probe, std::string long_body, Leaving leaving) {
-    const std::string small = dumped(chat(probe, "Say hi.", 2));
+    const std::string small = json_text(chat(probe, "Say hi.", 2));
     const TimePoint asked = probe.clock().now();
     const Reply before = co_await send_chat(probe, small);
     const auto usual = probe.clock().now() - asked;
@@ -85,7 +86,7 @@ Task<Verdict> before_headers(Probe& probe) {
 }
 
 Task<Verdict> unary(Probe& probe) {
-    std::string body = dumped(chat(probe, "Write all numbers from 1 to 500.", kLong));
+    std::string body = json_text(chat(probe, "Write all numbers from 1 to 500.", kLong));
     co_return co_await served_after(probe, std::move(body), Leaving::before_answer);
 }
 

@@ -7,6 +7,7 @@
 
 #include "conform/talk.hpp"
 #include "conform/themes.hpp"
+#include "core/json.hpp"
 
 namespace nova::conform {
 namespace {
@@ -39,7 +40,7 @@ Task<Verdict> wrong_key(Probe& probe) {
     Ask ask{
         .method = "POST",
         .path = chat_path(probe.dialect),
-        .body = dumped(chat(probe, "Say hi.", 4)),
+        .body = json_text(chat(probe, "Say hi.", 4)),
         .headers = {{"Authorization", "Bearer wrong-" + std::string(24, '0')}}
     };
     const Reply reply = co_await probe.ask(std::move(ask));

@@ -6,6 +6,7 @@
 
 #include "conform/talk.hpp"
 #include "conform/themes.hpp"
+#include "core/json.hpp"
 
 namespace nova::conform {
 namespace {
@@ -22,7 +23,7 @@ Verdict is_400(const Reply& reply) {
 Task<Verdict> unknown_model(Probe& probe) {
     Json body = chat(probe, "Say hi.", 4);
     body["model"] = kNoModel;
-    const Reply reply = co_await send_chat(probe, dumped(body));
+    const Reply reply = co_await send_chat(probe, json_text(body));
     const std::string code = text_at(at(json_of(reply), "error"), "code");
     if (reply.status != 404 || code != "model_not_found") {
         co_return failed(told(reply), "HTTP 404, error.code model_not_found");
@@ -31,7 +32,7 @@ Task<Verdict> unknown_model(Probe& probe) {
 }
 
 Task<Verdict> malformed_json(Probe& probe) {
-    const std::string whole = dumped(chat(probe, "Say hi.", 4));
+    const std::string whole = json_text(chat(probe, "Say hi.", 4));
     const Reply reply = co_await send_chat(probe, whole.substr(0, whole.size() - 2));
     co_return is_400(reply);
 }
@@ -39,7 +40,7 @@ Task<Verdict> malformed_json(Probe& probe) {
 Task<Verdict> wrong_types(Probe& probe) {
     Json body = chat(probe, "Say hi.", 4);
     body["messages"] = "Say hi.";
-    const Reply text = co_await send_chat(probe, dumped(body));
+    const Reply text = co_await send_chat(probe, json_text(body));
     if (const Verdict verdict = is_400(text); verdict.outcome != Outcome::pass) {
         co_return verdict;
     }
@@ -47,12 +48,13 @@ Task<Verdict> wrong_types(Probe& probe) {
 }
 
 Task<Verdict> missing_messages(Probe& probe) {
-    co_return is_400(co_await send_chat(probe, dumped(Json{{"model", probe.target().model}})));
+    co_return is_400(co_await send_chat(probe, json_text(Json{{"model", probe.target().model}})));
 }
 
 Task<Verdict> members(Probe& probe) {
-    const Reply reply =
-        co_await send_chat(probe, dumped(Json{{"model", probe.target().model}, {"messages", 7}}));
+    const Reply reply = co_await send_chat(
+        probe, json_text(Json{{"model", probe.target().model}, {"messages", 7}})
+    );
     const Json body = json_of(reply);
     const Json& error = at(body, "error");
     std::string missing;

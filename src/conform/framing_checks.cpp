@@ -6,6 +6,7 @@
 
 #include "conform/talk.hpp"
 #include "conform/themes.hpp"
+#include "core/json.hpp"
 
 namespace nova::conform {
 namespace {
@@ -13,7 +14,7 @@ namespace {
 constexpr std::string_view kServed = "HTTP 200 with the answer";
 
 std::string small_chat(const Probe& probe) {
-    return dumped(chat(probe, "Say hi.", 4));
+    return json_text(chat(probe, "Say hi.", 4));
 }
 
 Ask chat_ask(const Probe& probe, Fields headers = {}) {

@@ -6,6 +6,7 @@
 
 #include "conform/talk.hpp"
 #include "conform/themes.hpp"
+#include "core/json.hpp"
 
 namespace nova::conform {
 namespace {
@@ -48,7 +49,7 @@ Task<Verdict> huge_header(Probe& probe) {
 Task<Verdict> large_body(Probe& probe) {
     Json body = chat(probe, "Say hi.", 4);
     body["a_padding"] = std::string(kPicture, 'a');  // sorts in front: the model's name comes last
-    const Reply reply = co_await send_chat(probe, dumped(body));
+    const Reply reply = co_await send_chat(probe, json_text(body));
     if (reply.status == 413 || reply.status == 0 || reply.status >= 500) {
         co_return failed(told(reply), "a body of 3 MiB taken: pictures are that large");
     }
@@ -82,7 +83,7 @@ Task<Verdict> gzip_request(Probe& probe) {
     Ask ask{
         .method = "POST",
         .path = chat_path(probe.dialect),
-        .body = gzipped(dumped(chat(probe, "Say hi.", 4))),
+        .body = gzipped(json_text(chat(probe, "Say hi.", 4))),
         .headers = {{"Content-Encoding", "gzip"}}
     };
     const Reply reply = co_await probe.ask(std::move(ask));
@@ -99,7 +100,7 @@ Task<Verdict> identity(Probe& probe) {
     Ask ask{
         .method = "POST",
         .path = chat_path(probe.dialect),
-        .body = dumped(chat(probe, "Say hi.", 4)),
+        .body = json_text(chat(probe, "Say hi.", 4)),
         .headers = {{"Accept-Encoding", "identity"}}
     };
     const Reply reply = co_await probe.ask(std::move(ask));

@@ -9,6 +9,7 @@
 
 #include "conform/talk.hpp"
 #include "conform/themes.hpp"
+#include "core/json.hpp"
 #include "dialect/json_text.hpp"
 
 namespace nova::conform {
@@ -119,7 +120,7 @@ Task<Reply> embed(Probe& probe, Json input, bool base64) {
         {"input", std::move(input)},
         {"encoding_format", base64 ? "base64" : "float"}
     };
-    Ask ask{.method = "POST", .path = "/v1/embeddings", .body = dumped(body)};
+    Ask ask{.method = "POST", .path = "/v1/embeddings", .body = json_text(body)};
     std::string name = "embed " + ask.body;
     co_return co_await probe.once(std::move(name), std::move(ask));
 }

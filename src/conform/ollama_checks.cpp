@@ -6,6 +6,7 @@
 
 #include "conform/talk.hpp"
 #include "conform/themes.hpp"
+#include "core/json.hpp"
 
 namespace nova::conform {
 namespace {
@@ -15,7 +16,7 @@ constexpr std::string_view kLatest = ":latest";
 Task<Reply> stream(Probe& probe) {
     Json body = chat(probe, "Count from one to ten in words.", 24);
     body.erase("stream");  // what it means then is one of the traps
-    Ask ask{.method = "POST", .path = "/api/chat", .body = dumped(body)};
+    Ask ask{.method = "POST", .path = "/api/chat", .body = json_text(body)};
     co_return co_await probe.once("ollama-stream", std::move(ask));
 }
 
@@ -77,7 +78,7 @@ Task<Verdict> usage(Probe& probe) {
 }
 
 Task<Verdict> whole(Probe& probe) {
-    const Reply reply = co_await send_chat(probe, dumped(chat(probe, "Say hi.", 8)));
+    const Reply reply = co_await send_chat(probe, json_text(chat(probe, "Say hi.", 8)));
     const Json body = json_of(reply);
     const Json& message = at(body, "message");
     const bool shape = reply.ok() && at(body, "done") == true && !text_at(body, "model").empty() &&
@@ -98,7 +99,7 @@ Task<Verdict> model_echo(Probe& probe) {
 
 Task<Verdict> errors(Probe& probe) {
     // With a model that is there: 404 would be as right for another.
-    const std::string wrong = dumped(Json{{"model", probe.target().model}, {"messages", 7}});
+    const std::string wrong = json_text(Json{{"model", probe.target().model}, {"messages", 7}});
     for (const std::string& body : {wrong.substr(0, wrong.size() - 1), wrong}) {
         const Reply reply = co_await send_chat(probe, body);
         if (reply.status != 400 || text_at(json_of(reply), "error").empty()) {
@@ -111,7 +112,7 @@ Task<Verdict> errors(Probe& probe) {
 Task<Verdict> unknown_model(Probe& probe) {
     Json body = chat(probe, "Say hi.", 4);
     body["model"] = "conform-no-such-model";
-    const Reply reply = co_await send_chat(probe, dumped(body));
+    const Reply reply = co_await send_chat(probe, json_text(body));
     if (reply.status != 404 || text_at(json_of(reply), "error").empty()) {
         co_return failed(told(reply), "HTTP 404, {\"error\": \"a sentence\"}");
     }
@@ -143,7 +144,7 @@ Task<Verdict> version(Probe& probe) {
 
 Task<Reply> show_model(Probe& probe, std::string model) {
     const Json body{{"model", std::move(model)}};
-    co_return co_await probe.post("/api/show", dumped(body));
+    co_return co_await probe.post("/api/show", json_text(body));
 }
 
 Task<Verdict> show(Probe& probe) {
@@ -167,7 +168,7 @@ Task<Verdict> keep_alive(Probe& probe) {
     for (const Json& value : {Json("5m"), Json(300)}) {
         Json body = chat(probe, "Say hi.", 4);
         body["keep_alive"] = value;
-        const Reply reply = co_await send_chat(probe, dumped(body));
+        const Reply reply = co_await send_chat(probe, json_text(body));
         if (!reply.ok()) {
             co_return failed(told(reply) + " to keep_alive " + shown(value), "HTTP 200");
         }
@@ -181,7 +182,7 @@ Task<Verdict> embed(Probe& probe) {
         {"model", target.embed_model.empty() ? target.model : target.embed_model},
         {"input", Json::array({"The sea is blue.", "Bread and butter"})}
     };
-    const Reply reply = co_await probe.post("/api/embed", dumped(body));
+    const Reply reply = co_await probe.post("/api/embed", json_text(body));
     if (!reply.ok()) {
         co_return cannot_tell("this model makes no embeddings: " + told(reply));
     }

@@ -6,6 +6,7 @@
 
 #include "conform/talk.hpp"
 #include "conform/themes.hpp"
+#include "core/json.hpp"
 
 namespace nova::conform {
 namespace {
@@ -14,7 +15,7 @@ constexpr unsigned kFew = 4;
 constexpr std::string_view kLongPrompt = "Count from one to twenty in words.";
 
 Task<Verdict> accepted(Probe& probe, Json body) {
-    const Reply reply = co_await send_chat(probe, dumped(body));
+    const Reply reply = co_await send_chat(probe, json_text(body));
     co_return reply.ok() ? passed() : failed(told(reply), "HTTP 200");
 }
 
@@ -72,7 +73,7 @@ Task<Verdict> developer_role(Probe& probe) {
 Task<Verdict> stream_options(Probe& probe) {
     Json body = chat(probe, "Say hi.", kFew);
     body["stream_options"] = {{"include_usage", true}};
-    const Reply reply = co_await send_chat(probe, dumped(body));
+    const Reply reply = co_await send_chat(probe, json_text(body));
     if (reply.ok() || reply.status == 400) {
         co_return passed();
     }
@@ -101,18 +102,20 @@ Task<Verdict> max_completion_tokens(Probe& probe) {
     Json body = chat(probe, kLongPrompt, kFew);
     body.erase("max_tokens");
     body["max_completion_tokens"] = kFew;
-    co_return few_tokens(co_await send_chat(probe, dumped(body)));
+    co_return few_tokens(co_await send_chat(probe, json_text(body)));
 }
 
 Task<Verdict> both_limits(Probe& probe) {
     Json body = chat(probe, kLongPrompt, 48);
     body["max_completion_tokens"] = kFew;
-    co_return few_tokens(co_await send_chat(probe, dumped(body)));
+    co_return few_tokens(co_await send_chat(probe, json_text(body)));
 }
 
 Task<Reply> whole_answer(Probe& probe) {
     Ask ask{
-        .method = "POST", .path = "/v1/chat/completions", .body = dumped(chat(probe, "Say hi.", 8))
+        .method = "POST",
+        .path = "/v1/chat/completions",
+        .body = json_text(chat(probe, "Say hi.", 8))
     };
     co_return co_await probe.once("answer", std::move(ask));
 }

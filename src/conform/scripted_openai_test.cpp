@@ -8,6 +8,7 @@
 
 #include "conform/scripted_endpoint.hpp"
 #include "conform/talk.hpp"
+#include "core/json.hpp"
 #include "dialect/json_text.hpp"
 #include "net/sse.hpp"
 
@@ -60,7 +61,7 @@ Said Script::refused(int status, std::string code, std::string sentence) const {
     if (!has("error.members")) {
         error["param"] = nullptr;
     }
-    return {.status = status, .body = dumped(Json{{"error", std::move(error)}})};
+    return {.status = status, .body = json_text(Json{{"error", std::move(error)}})};
 }
 
 bool Script::knows(const Heard& heard) const {
@@ -99,7 +100,7 @@ Said Script::route(const Heard& heard) {
     }
     if (!knows(heard) && heard.target == "/v1/messages") {
         const Json error{{"type", "authentication_error"}, {"message", "The key is wrong."}};
-        return {.status = 401, .body = dumped(Json{{"type", "error"}, {"error", error}})};
+        return {.status = 401, .body = json_text(Json{{"type", "error"}, {"error", error}})};
     }
     if (!knows(heard)) {
         return refused(401, "invalid_api_key", "The key is wrong.");
@@ -223,7 +224,7 @@ Said Script::openai_whole(const Json& request, const std::string& text, unsigned
         {"choices", Json::array({std::move(choice)})},
         {"usage", usage_of(tokens, has("answer.usage") ? 1 : 0)}
     };
-    return {.body = dumped(body)};
+    return {.body = json_text(body)};
 }
 
 Said Script::openai_stream(const Json& request, const std::string& text, unsigned tokens) {
@@ -241,7 +242,7 @@ Said Script::openai_stream(const Json& request, const std::string& text, unsigne
         if (!usage.is_null()) {
             chunk["usage"] = std::move(usage);
         }
-        out += net::sse_event("", dumped(chunk));
+        out += net::sse_event("", json_text(chunk));
     };
     const auto delta = [](Json what, Json reason) {
         return Json::array(
@@ -300,14 +301,14 @@ Said Script::tool_call(const Json& request) {
             {"role", "assistant"}, {"content", nullptr}, {"tool_calls", Json::array({call})}
         };
         const Json choice{{"index", 0}, {"message", message}, {"finish_reason", "tool_calls"}};
-        return {.body = dumped(Json{{"choices", Json::array({choice})}})};
+        return {.body = json_text(Json{{"choices", Json::array({choice})}})};
     }
     const int index = has("tools.stream") ? 1 : 0;
     const auto event = [](Json delta, Json reason) {
         const Json choice{
             {"index", 0}, {"delta", std::move(delta)}, {"finish_reason", std::move(reason)}
         };
-        return net::sse_event("", dumped(Json{{"choices", Json::array({choice})}}));
+        return net::sse_event("", json_text(Json{{"choices", Json::array({choice})}}));
     };
     const Json begin{
         {"index", index}, {"id", "call_1"}, {"function", {{"name", "weather"}, {"arguments", ""}}}
@@ -337,7 +338,7 @@ Said Script::models(const std::string& target) {
         if (has("models.unique")) {
             data.push_back(entry(kEmbedder));
         }
-        return {.body = dumped(Json{{"object", "list"}, {"data", std::move(data)}})};
+        return {.body = json_text(Json{{"object", "list"}, {"data", std::move(data)}})};
     }
     if (target.find("%2e") != std::string::npos) {
         return has("edge.dot-segments") ? Said{.body = "root:x:0:0"}
@@ -356,7 +357,7 @@ Said Script::models(const std::string& target) {
         }
     }
     if (id == kModel || id == kEmbedder || has("models.retrieve-unknown")) {
-        return {.body = dumped(entry(id))};
+        return {.body = json_text(entry(id))};
     }
     return refused(404, "model_not_found", "There is no such model.");
 }
@@ -391,7 +392,7 @@ Said Script::embeddings(const Heard& heard) {
             {{"object", "embedding"}, {"index", data.size()}, {"embedding", std::move(value)}}
         );
     }
-    return {.body = dumped(Json{{"object", "list"}, {"data", std::move(data)}})};
+    return {.body = json_text(Json{{"object", "list"}, {"data", std::move(data)}})};
 }
 
 }  // namespace nova::conform::testing

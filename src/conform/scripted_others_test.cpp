@@ -4,6 +4,7 @@
 
 #include "conform/scripted_endpoint.hpp"
 #include "conform/talk.hpp"
+#include "core/json.hpp"
 #include "net/sse.hpp"
 
 namespace nova::conform::testing {
@@ -11,11 +12,11 @@ namespace {
 
 std::string event_of(Json data, bool named) {
     const std::string name = named ? text_at(data, "type") : std::string{};
-    return net::sse_event(name, dumped(data));
+    return net::sse_event(name, json_text(data));
 }
 
 Said sentence(int status, std::string_view text) {
-    return {.status = status, .body = dumped(Json{{"error", text}})};
+    return {.status = status, .body = json_text(Json{{"error", text}})};
 }
 
 }  // namespace
@@ -27,7 +28,7 @@ Said Script::messages(const Heard& heard) {
             return refused(400, "", "That is wrong.");
         }
         const Json error{{"type", "invalid_request_error"}, {"message", "That is wrong."}};
-        return {.status = 400, .body = dumped(Json{{"type", "error"}, {"error", error}})};
+        return {.status = 400, .body = json_text(Json{{"type", "error"}, {"error", error}})};
     }
     const auto tokens = at(*request, "max_tokens").get<unsigned>();
     if (at(*request, "stream") == true) {
@@ -44,7 +45,7 @@ Said Script::messages(const Heard& heard) {
     if (!has("anthropic.answer")) {
         body["role"] = "assistant";
     }
-    return {.body = dumped(body)};
+    return {.body = json_text(body)};
 }
 
 Said Script::message_stream(const std::string& text, unsigned tokens) const {
@@ -83,7 +84,7 @@ Said Script::ollama(const Heard& heard) {
         if (!has("ollama.tags")) {
             model["details"] = {{"format", "gguf"}};
         }
-        return {.body = dumped(Json{{"models", Json::array({std::move(model)})}})};
+        return {.body = json_text(Json{{"models", Json::array({std::move(model)})}})};
     }
     const auto request = parse_json(heard.body, "The body");
     if (!request) {
@@ -99,7 +100,7 @@ Said Script::ollama(const Heard& heard) {
         if (!has("ollama.show")) {
             body["capabilities"] = Json::array({"completion"});
         }
-        return {.body = dumped(body)};
+        return {.body = json_text(body)};
     }
     if (heard.target == "/api/embed") {
         Json rows = Json::array();
@@ -109,7 +110,7 @@ Said Script::ollama(const Heard& heard) {
         if (has("ollama.embed")) {
             rows.erase(rows.begin());
         }
-        return {.body = dumped(Json{{"embeddings", std::move(rows)}})};
+        return {.body = json_text(Json{{"embeddings", std::move(rows)}})};
     }
     return sentence(404, "There is no such path.");
 }
@@ -130,7 +131,7 @@ Said Script::ollama_chat(const Heard& heard) {
     Json message{{"role", "assistant"}, {"content", "one two three"}};
     if (at(request, "tools").is_array()) {
         const Json object{{"city", "Paris"}};
-        const Json arguments = has("ollama.tools") ? Json(dumped(object)) : object;
+        const Json arguments = has("ollama.tools") ? Json(json_text(object)) : object;
         const Json function{{"name", "weather"}, {"arguments", arguments}};
         message["tool_calls"] = Json::array({Json{{"function", function}}});
     }
@@ -141,7 +142,7 @@ Said Script::ollama_chat(const Heard& heard) {
     if (!has("ollama.whole")) {
         body["done"] = true;
     }
-    return {.body = dumped(body)};
+    return {.body = json_text(body)};
 }
 
 Said Script::ollama_stream(const std::string& text) const {
@@ -151,7 +152,7 @@ Said Script::ollama_stream(const std::string& text) const {
         const Json message{
             {"role", "assistant"}, {"content", text.substr(half, text.size() / 2 + 1)}
         };
-        out += dumped(Json{{"model", model}, {"message", message}, {"done", false}}) + "\n";
+        out += json_text(Json{{"model", model}, {"message", message}, {"done", false}}) + "\n";
         out += has("ollama.lines") && half == 0 ? "oops\n" : "";
     }
     Json last{
@@ -164,7 +165,7 @@ Said Script::ollama_stream(const std::string& text) const {
         last["prompt_eval_count"] = 7;
         last["eval_count"] = 3;
     }
-    out += dumped(last) + "\n";
+    out += json_text(last) + "\n";
     const bool plain = has("ollama.stream-default");
     return {
         .type = plain ? "application/json" : "application/x-ndjson",

@@ -8,6 +8,7 @@
 
 #include "conform/talk.hpp"
 #include "conform/themes.hpp"
+#include "core/json.hpp"
 
 namespace nova::conform {
 namespace {
@@ -365,7 +366,7 @@ Task<Verdict> stays_open(Probe& probe) {
 
 Task<Verdict> refusal(Probe& probe) {
     const Json body{{"model", probe.target().model}, {"stream", true}, {"messages", "none"}};
-    const Reply reply = co_await send_chat(probe, dumped(body));
+    const Reply reply = co_await send_chat(probe, json_text(body));
     const bool json = reply.header("Content-Type").starts_with("application/json");
     if (reply.status < 400 || !json) {
         co_return failed(

@@ -8,6 +8,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "core/json.hpp"
+
 namespace nova::conform {
 namespace {
 
@@ -88,11 +90,7 @@ Json chat(const Probe& probe, std::string_view prompt, unsigned max_tokens) {
 
 std::string streamed(Json body) {
     body["stream"] = true;
-    return dumped(body);
-}
-
-std::string dumped(const Json& body) {
-    return body.dump(-1, ' ', false, Json::error_handler_t::replace);
+    return json_text(body);
 }
 
 Task<Reply> send_chat(Probe& probe, std::string body) {
@@ -135,7 +133,7 @@ bool is_count(const Json& value) {
 }
 
 std::string shown(const Json& value) {
-    std::string text = dumped(value);
+    std::string text = json_text(value);
     if (text.size() > kShown) {
         text.resize(kShown);
         text += "...";

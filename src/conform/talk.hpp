@@ -17,7 +17,6 @@ std::string models_path(Dialect dialect);
 // A small chat of the probe's dialect, not streamed, temperature 0.
 Json chat(const Probe& probe, std::string_view prompt, unsigned max_tokens = 8);
 std::string streamed(Json body);
-std::string dumped(const Json& body);
 Task<Reply> send_chat(Probe& probe, std::string body);
 
 // The body as JSON; null when it is none.

@@ -7,6 +7,7 @@
 
 #include "conform/talk.hpp"
 #include "conform/themes.hpp"
+#include "core/json.hpp"
 
 namespace nova::conform {
 namespace {
@@ -37,7 +38,7 @@ Verdict no_calls(const Reply& reply) {
 }
 
 Task<Verdict> whole(Probe& probe) {
-    const Reply reply = co_await send_chat(probe, dumped(asking_for_a_tool(probe)));
+    const Reply reply = co_await send_chat(probe, json_text(asking_for_a_tool(probe)));
     const Json body = json_of(reply);
     const Json& choice = at(at(body, "choices"), std::size_t{0});
     const Json& calls = at(at(choice, "message"), "tool_calls");
@@ -117,7 +118,7 @@ Task<Verdict> deltas(Probe& probe) {
 }
 
 Task<Verdict> ollama_calls(Probe& probe) {
-    const Reply reply = co_await send_chat(probe, dumped(asking_for_a_tool(probe)));
+    const Reply reply = co_await send_chat(probe, json_text(asking_for_a_tool(probe)));
     const Json body = json_of(reply);
     const Json& calls = within(body, {"message", "tool_calls"});
     if (!reply.ok() || !calls.is_array() || calls.empty()) {

@@ -40,6 +40,10 @@ Result<Json> parse_json(std::string_view text, std::string_view what) {
     return value;
 }
 
+std::string json_text(const Json& value, int indent) {
+    return value.dump(indent, ' ', false, Json::error_handler_t::replace);
+}
+
 JsonReader::JsonReader(const Json& value, std::string path)
     : value_{value}, path_{std::move(path)} {
     if (!value_.is_object()) {

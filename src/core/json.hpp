@@ -18,6 +18,10 @@ using Json = nlohmann::json;
 // Error: invalid_argument, "WHAT is not valid JSON: ..." without quoting the document.
 Result<Json> parse_json(std::string_view text, std::string_view what);
 
+// The text of a document; bytes that are no UTF-8 become U+FFFD, for what engines print is cut
+// anywhere. nlohmann's own dump() throws at them. indent: spaces, -1 for one line.
+std::string json_text(const Json& value, int indent = -1);
+
 // A reader over one object. Missing and null are the same; a wrong type is an error that names the
 // path. Collect values first, then ask error() once.
 class JsonReader {

@@ -23,6 +23,13 @@ TEST(ParseJson, RefusesADepthBombButNotBracketsInStrings) {
     );
 }
 
+// An engine's line, cut by it within a character.
+TEST(JsonText, BytesThatAreNoUtf8AreReplaced) {
+    const Json value = {{"log", "token \xe2\x96"}};
+    EXPECT_EQ(json_text(value), "{\"log\":\"token \xef\xbf\xbd\"}");
+    EXPECT_EQ(json_text(Json{{"a", 1}}, 2), "{\n  \"a\": 1\n}");
+}
+
 TEST(JsonReader, ReadsTypedValuesAndTreatsNullAsMissing) {
     const Json value =
         Json::parse(R"({"a":"x","n":3,"f":2.5,"b":true,"o":{},"l":[],"nothing":null})");

@@ -7,6 +7,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "core/json.hpp"
+
 namespace nova::engine {
 namespace {
 
@@ -24,7 +26,7 @@ std::uint64_t fnv1a(std::string_view text, std::uint64_t hash = 0xcbf29ce4842223
 SpecHash hash_of(const BackendSpec& spec) {
     // Canonical: nlohmann keeps keys sorted and dump() has one form. The secret takes part by its
     // own digest, so that a new key is a new wish while the text hashed holds no secret.
-    std::string canonical = to_json(spec, SecretsIn::no).dump();
+    std::string canonical = json_text(to_json(spec, SecretsIn::no));
     canonical += fmt::format("\n{:016x}", fnv1a(spec.auth_header_value.reveal()));
     return {fmt::format("{:016x}", fnv1a(canonical))};
 }
@@ -70,7 +72,7 @@ Result<BackendSpec> backend_spec_from(const Json& value) {
             if (item.is_string()) {
                 spec.options.emplace(name, item.get<std::string>());
             } else if (item.is_number() || item.is_boolean()) {
-                spec.options.emplace(name, item.dump());
+                spec.options.emplace(name, json_text(item));
             } else {
                 return fail(
                     ErrorCode::invalid_argument,

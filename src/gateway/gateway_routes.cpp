@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "core/json.hpp"
 #include "gateway/chat_relay.hpp"
 #include "gateway/gatekeeper.hpp"
 #include "gateway/model_list.hpp"
@@ -59,7 +60,7 @@ nlohmann::json model_object(const std::string& id, const std::string& owner) {
 }
 
 Task<void> answer(net::Exchange& exchange, int status, nlohmann::json body) {
-    const std::string text = body.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    const std::string text = json_text(body);
     ignore(co_await exchange.respond(status, kJson, text), "the client may be gone");
 }
 

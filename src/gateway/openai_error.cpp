@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "core/json.hpp"
 #include "net/sse.hpp"
 
 namespace nova::gateway {
@@ -24,14 +25,10 @@ nlohmann::json body_of(const Error& error) {
 }
 
 // Engines and clients put any bytes into names; an answer about them must still be valid UTF-8.
-std::string text_of(const nlohmann::json& body) {
-    return body.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-}
-
 }  // namespace
 
 std::string openai_error_body(const Error& error) {
-    return text_of(body_of(error));
+    return json_text(body_of(error));
 }
 
 std::string openai_error_body(const Error& error, const Loading& loading) {
@@ -45,7 +42,7 @@ std::string openai_error_body(const Error& error, const Loading& loading) {
         inner["eta_s"] = *loading.eta_s;
     }
     body["loading"] = std::move(inner);
-    return text_of(body);
+    return json_text(body);
 }
 
 std::string openai_error_event(const Error& error) {

@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "core/json.hpp"
 #include "embedded/provider_data.hpp"
 
 namespace nova::gateway {
@@ -67,7 +68,7 @@ Result<void> read_quirks(const Json& value, const std::string& path, dialect::Wr
     }
     if (const Json* members = reader.object("defaults")) {
         for (const auto& [name, member] : members->items()) {
-            out.defaults.emplace_back(name, member.dump());
+            out.defaults.emplace_back(name, json_text(member));
         }
     }
     if (reader.error()) {

@@ -7,18 +7,16 @@
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
+#include "core/json.hpp"
+
 namespace nova::gateway {
 namespace {
-
-std::string dumped(const nlohmann::json& value) {
-    return value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-}
 
 // One more member in a rendered object.
 void add_member(std::string& object, std::string_view name, const nlohmann::json& value) {
     const std::size_t end = object.rfind('}');
     if (end != std::string::npos) {
-        object.insert(end, fmt::format(R"(,"{}":{})", name, dumped(value)));
+        object.insert(end, fmt::format(R"(,"{}":{})", name, json_text(value)));
     }
 }
 

@@ -6,6 +6,8 @@
 #include <nlohmann/json.hpp>
 #include <simdjson.h>
 
+#include "core/json.hpp"
+
 namespace nova::gateway {
 namespace {
 
@@ -134,8 +136,7 @@ Result<RequestPeek> RequestPeeker::peek(std::string& body, Model model) {
 }
 
 std::string with_model(std::string body, const RequestPeek& peek, std::string_view model) {
-    const std::string quoted =
-        nlohmann::json(model).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    const std::string quoted = json_text(nlohmann::json(model));
     body.replace(peek.model_at, peek.model_bytes, quoted);
     return body;
 }

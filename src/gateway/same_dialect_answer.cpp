@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "core/json.hpp"
 #include "gateway/event_editor.hpp"
 #include "gateway/first_content.hpp"
 #include "gateway/json_scan.hpp"
@@ -26,7 +27,7 @@ using dialect::Dialect;
 constexpr std::size_t kRenamedBytes = 32U * 1024U * 1024U;
 
 std::string as_json(std::string_view text) {
-    return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    return json_text(nlohmann::json(text));
 }
 
 // The client's name for the model, when the provider was asked by another one (trap 71).

@@ -15,6 +15,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/json.hpp"
+
 namespace nova::hardware {
 namespace {
 
@@ -113,8 +115,7 @@ Result<std::optional<HardwareSnapshot>> load_hardware_file(const std::filesystem
 
 Result<void>
 save_hardware_file(const std::filesystem::path& path, const HardwareSnapshot& snapshot) {
-    const std::string text =
-        to_json(snapshot).dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+    const std::string text = json_text(to_json(snapshot), 2) + "\n";
     // One nova per data directory holds its lock, but `nova detect` may run beside it.
     const std::filesystem::path beside = fmt::format("{}.{}.tmp", path.string(), ::getpid());
     int code = write_and_sync(beside, text);

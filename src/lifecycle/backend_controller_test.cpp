@@ -296,6 +296,20 @@ TEST_F(BackendControllerTest, BringsTheOldOneBackWhenTheNewOneDies) {
     EXPECT_NE(operation.error->log_excerpt.find("file bounds"), std::string::npos);
 }
 
+// llama.cpp prints metadata cut after so many bytes, also within a character.
+TEST_F(BackendControllerTest, LivesWithALogThatIsNoUtf8) {
+    Nova& nova = boot();
+    machine_.broken_models = {"b"};
+    machine_.broken_log = "tokens \xe2\x96 \xff\n" + machine_.broken_log;
+    nova.want("b");
+    nova.run_for(std::chrono::seconds{5});
+    const Operation operation = operations().front();
+    ASSERT_TRUE(operation.error);
+    EXPECT_EQ(operation.error->code, "model_broken");
+    EXPECT_NE(operation.error->log_excerpt.find("tokens \xef\xbf\xbd"), std::string::npos)
+        << operation.error->log_excerpt;
+}
+
 TEST_F(BackendControllerTest, TellsTheCauseOfARollBackUntilALaterWishHasSucceeded) {
     boot();
     ready("a");

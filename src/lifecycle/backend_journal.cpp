@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "core/json.hpp"
 #include "core/random.hpp"
 #include "lifecycle/backend_controller.hpp"
 
@@ -358,7 +359,7 @@ void BackendController::draft_writes(Draft& draft) {
     if (notes_.size() > kNotesKept) {
         notes_.erase(notes_.begin(), notes_.end() - kNotesKept);
     }
-    draft.record_json = to_json(record_of(draft)).dump();
+    draft.record_json = json_text(to_json(record_of(draft)));
     if (draft.record_json != record_json_) {
         draft.writes.push_back(store::PutDocument{
             .key = {record_key(options_.slot)}, .json = draft.record_json, .expect = {}
@@ -371,7 +372,7 @@ void BackendController::draft_writes(Draft& draft) {
         );
     };
     for (const Operation& operation : draft.changed) {
-        std::string json = to_json(operation).dump();
+        std::string json = json_text(to_json(operation));
         draft.writes.push_back(store::PutOperation{
             .id = operation.id,
             .json = json,
@@ -380,7 +381,7 @@ void BackendController::draft_writes(Draft& draft) {
         });
         add_event("operation", std::move(json));
     }
-    draft.state_json = state_json(draft.state).dump();
+    draft.state_json = json_text(state_json(draft.state));
     if (draft.state_json != state_json_) {
         add_event("state", draft.state_json);
     }

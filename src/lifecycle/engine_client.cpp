@@ -13,6 +13,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "core/json.hpp"
 #include "net/dial.hpp"
 #include "net/sha256.hpp"
 #include "net/upstream.hpp"
@@ -174,7 +175,7 @@ Task<bool> HttpEngineClient::canary(
     ProbeTarget target, std::string api_base, std::string model, Deadline deadline
 ) {
     const std::string body =
-        Json{{"model", model}, {"prompt", "a"}, {"max_tokens", 1}, {"temperature", 0}}.dump();
+        json_text(Json{{"model", model}, {"prompt", "a"}, {"max_tokens", 1}, {"temperature", 0}});
     const auto answer = co_await post(target, api_base + "/completions", body, deadline);
     co_return answer.has_value();
 }
@@ -203,7 +204,7 @@ Task<Result<void>> HttpEngineClient::load(
     if (target.protocol != engine::Protocol::ollama || model.id.value.empty()) {
         co_return Result<void>{};
     }
-    const std::string name = Json{{"model", model.id.value}}.dump();
+    const std::string name = json_text(Json{{"model", model.id.value}});
     const auto shown = co_await post(target, "/api/show", name, Deadline::in(clock_, kShowLimit));
     if (!shown) {
         co_return propagate(shown);
@@ -224,7 +225,7 @@ Task<Result<void>> HttpEngineClient::load(
     }
     progress({.step = "load", .detail = "into memory", .done = {}, .total = {}});
     // A request without a prompt loads the model and generates nothing.
-    const std::string load = Json{{"model", model.id.value}, {"stream", false}}.dump();
+    const std::string load = json_text(Json{{"model", model.id.value}, {"stream", false}});
     const auto loaded =
         co_await post(target, "/api/generate", load, Deadline::in(clock_, kLoadLimit));
     if (!loaded) {
@@ -244,7 +245,8 @@ HttpEngineClient::unload(ProbeTarget target, std::string model, Deadline deadlin
         co_return Result<void>{};
     }
     // Without a prompt and to be kept for no time: nothing is generated, the model goes.
-    const std::string body = Json{{"model", model}, {"keep_alive", 0}, {"stream", false}}.dump();
+    const std::string body =
+        json_text(Json{{"model", model}, {"keep_alive", 0}, {"stream", false}});
     const auto answer = co_await post(target, "/api/generate", body, deadline);
     if (!answer) {
         co_return propagate(answer);
@@ -379,9 +381,9 @@ Task<Result<void>> HttpEngineClient::create_from_file(
         }
     }
     const std::string name = std::filesystem::path{model.path}.filename().string();
-    const std::string create = Json{
-        {"model", model.id.value}, {"files", {{name, "sha256:" + *digest}}}, {"stream", false}
-    }.dump();
+    const std::string create = json_text(
+        Json{{"model", model.id.value}, {"files", {{name, "sha256:" + *digest}}}, {"stream", false}}
+    );
     const auto created =
         co_await post(target, "/api/create", create, Deadline::in(clock_, kLoadLimit));
     if (!created) {

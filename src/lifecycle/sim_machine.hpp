@@ -33,7 +33,9 @@ struct SimMachine {
     bool deaf = false;                       // nothing answers
     bool mute = false;                       // the runtime cannot say whether something runs
     bool away = false;                       // nor is it there at all
-    std::vector<std::string> broken_models;  // exit at once, with a telling log
+    std::vector<std::string> broken_models;  // exit at once, with this log
+    std::string broken_log =
+        "loading\ntensor 'x' data is not within the file bounds, model is corrupted\n";
     std::uint16_t next_port = 20'000;
     std::chrono::seconds loads_for{0};  // until then health says "loading"
     int stalls_at_percent = 100;        // loading goes no further
@@ -125,9 +127,7 @@ public:
             co_return std::string{};
         }
         if (instance->broken) {
-            co_return std::string{
-                "loading\ntensor 'x' data is not within the file bounds, model is corrupted\n"
-            };
+            co_return machine_.broken_log;
         }
         co_return instance->log + loading_log(*instance);
     }

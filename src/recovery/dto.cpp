@@ -9,6 +9,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "core/json.hpp"
+
 namespace nova::recovery {
 namespace {
 
@@ -122,7 +124,7 @@ Result<std::map<std::string, std::string>> options_from(const Json* object) {
         if (value.is_string()) {
             options[item.key()] = value.get<std::string>();
         } else if (value.is_number() || value.is_boolean()) {
-            options[item.key()] = value.dump();
+            options[item.key()] = json_text(value);
         } else {
             return fail(
                 ErrorCode::invalid_argument,
@@ -175,7 +177,7 @@ const BackendSpec* last_of(const std::string& engine, const BackendStatus& statu
 std::string render_error(const Error& error) {
     Json out{{"detail", error.message}, {"code", error.name()}};
     put_text(out, "remedy", error.remedy);
-    return out.dump(-1, ' ', false, Json::error_handler_t::replace);
+    return json_text(out);
 }
 
 Json backend_json(const BackendStatus& status) {

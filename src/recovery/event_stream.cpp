@@ -14,6 +14,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "core/json.hpp"
 #include "net/sse.hpp"
 #include "recovery/dto.hpp"
 
@@ -111,7 +112,7 @@ event_text(std::uint64_t id, const std::string& type, const std::string& json, W
         data["id"] = id;
         id_text = std::to_string(id);
     }
-    return net::sse_event(type, data.dump(), id_text);
+    return net::sse_event(type, json_text(data), id_text);
 }
 
 // Everything stored after `id`; returns the last id sent, empty when the client has gone.

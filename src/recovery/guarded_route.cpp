@@ -8,6 +8,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "core/json.hpp"
+
 namespace nova::recovery {
 namespace {
 
@@ -36,7 +38,7 @@ void add_guarded_route(
 }
 
 Task<void> answer_json(net::Exchange& exchange, int status, const Json& value) {
-    const std::string text = value.dump(-1, ' ', false, Json::error_handler_t::replace);
+    const std::string text = json_text(value);
     ignore(co_await exchange.respond(status, "application/json", text), "the client is gone");
 }
 

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "core/json.hpp"
 #include "recovery/time_text.hpp"
 
 namespace nova::recovery {
@@ -163,7 +164,7 @@ audit(std::string_view action, const KeyRecord& record, std::string_view actor, 
     const Json json{
         {"action", action}, {"actor", actor}, {"key", record.id}, {"name", record.is.name}
     };
-    return {.type = "audit", .json = json.dump(), .at = at};
+    return {.type = "audit", .json = json_text(json), .at = at};
 }
 
 }  // namespace
@@ -273,7 +274,7 @@ Task<Result<KeyBook::Created>> KeyBook::create(KeyWish wish, std::string actor) 
     std::vector<store::Write> writes;
     writes.emplace_back(store::PutDocument{
         .key = {std::string{kKeyPrefix} + record.id},
-        .json = document_of(record).dump(),
+        .json = json_text(document_of(record)),
         .expect = {.kind = store::Expect::Kind::absent},
     });
     writes.emplace_back(audit("key.create", record, actor, record.created_at));

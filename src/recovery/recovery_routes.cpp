@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "core/json.hpp"
 #include "lifecycle/slots.hpp"
 #include "recovery/log_stream.hpp"
 
@@ -30,7 +31,7 @@ Task<void> answer(Exchange& exchange, int status, std::string body) {
 }
 
 Task<void> answer_json(Exchange& exchange, int status, const Json& value) {
-    co_await answer(exchange, status, value.dump(-1, ' ', false, Json::error_handler_t::replace));
+    co_await answer(exchange, status, json_text(value));
 }
 
 Task<void> refuse(Exchange& exchange, Error error) {
@@ -233,7 +234,7 @@ Task<void> get_events(Exchange& exchange, RecoveryParts& parts) {
         {"slots", slots_json(parts)},
     };
     EventSource source{parts.store, parts.feed, parts.clock, parts.event_limits};
-    co_await stream_events(exchange, source, hello.dump());
+    co_await stream_events(exchange, source, json_text(hello));
 }
 
 Task<void> get_logs(Exchange& exchange, RecoveryParts& parts) {

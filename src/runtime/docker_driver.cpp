@@ -132,7 +132,7 @@ std::string DockerDriver::equals(std::string_view label, std::string_view value)
 Task<Result<std::vector<Json>>> DockerDriver::containers(Filters labels) {
     const Json filters{{"label", labels}};
     DockerCall ask{
-        .path = "/containers/json", .query = {{"all", "1"}, {"filters", filters.dump()}}
+        .path = "/containers/json", .query = {{"all", "1"}, {"filters", json_text(filters)}}
     };
     auto reply = co_await api_.call(std::move(ask));
     if (!reply) {
@@ -272,7 +272,7 @@ Task<Result<std::string>> DockerDriver::create(const InstanceSpec& spec) {
             .method = "POST",
             .path = "/containers/create",
             .query = {{"name", spec.name}},
-            .body = dumped(body),
+            .body = json_text(body),
             .limit = kCreateLimit
         };
         const auto reply = co_await api_.call(std::move(ask));

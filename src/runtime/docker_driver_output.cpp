@@ -83,7 +83,7 @@ DockerDriver::exec(InstanceHandle handle, std::vector<std::string> argv, Deadlin
         .path = container_path(handle.container_id, "/exec"),
         .limit = deadline.left(clock_)
     };
-    make.body = dumped(Json{{"AttachStdout", true}, {"AttachStderr", true}, {"Cmd", argv}});
+    make.body = json_text(Json{{"AttachStdout", true}, {"AttachStderr", true}, {"Cmd", argv}});
     const auto made = co_await api_.call(std::move(make));
     if (!made) {
         co_return propagate(made, doing);
@@ -93,7 +93,7 @@ DockerDriver::exec(InstanceHandle handle, std::vector<std::string> argv, Deadlin
     }
     const std::string path = "/exec/" + docker_escaped(text_at(made->body(), "Id"));
     DockerCall begin{.method = "POST", .path = path + "/start", .limit = deadline.left(clock_)};
-    begin.body = dumped(Json{{"Detach", false}, {"Tty", false}});
+    begin.body = json_text(Json{{"Detach", false}, {"Tty", false}});
     auto answer = co_await api_.open(std::move(begin));
     if (!answer) {
         co_return propagate(answer, doing);

@@ -27,10 +27,6 @@ bool is_true(const Json& value, std::string_view key) {
     return found.is_boolean() && found.get<bool>();
 }
 
-std::string dumped(const Json& value) {
-    return value.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
 std::string container_path(std::string_view id, std::string_view what) {
     return fmt::format("/containers/{}{}", docker_escaped(id), what);
 }

@@ -14,8 +14,6 @@ const Json& member(const Json& value, std::string_view key);
 std::string text_at(const Json& value, std::string_view key);
 // False when it is no truth value.
 bool is_true(const Json& value, std::string_view key);
-// As text; bytes that are no UTF-8 are replaced.
-std::string dumped(const Json& value);
 
 // "/containers/ID/json" of id and "/json".
 std::string container_path(std::string_view id, std::string_view what);

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <openssl/evp.h>
 
+#include "core/json.hpp"
 #include "runtime/docker_json.hpp"
 
 namespace nova::runtime {
@@ -84,14 +85,14 @@ std::string registry_auth(std::string_view config, std::string_view image) {
             continue;
         }
         if (const std::string token = text_at(login, "identitytoken"); !token.empty()) {
-            return encoded(dumped(Json{{"identitytoken", token}, {"serveraddress", key}}));
+            return encoded(json_text(Json{{"identitytoken", token}, {"serveraddress", key}}));
         }
         const auto pair = decoded(text_at(login, "auth"));
         const std::size_t colon = pair ? pair->find(':') : std::string::npos;
         if (colon == std::string::npos) {
             continue;
         }
-        return encoded(dumped(Json{
+        return encoded(json_text(Json{
             {"username", pair->substr(0, colon)},
             {"password", pair->substr(colon + 1)},
             {"serveraddress", key},

@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/json.hpp"
 #include "process/file_descriptor.hpp"
 
 namespace nova::runtime {
@@ -102,7 +103,7 @@ Result<void> InstanceRecords::save(const InstanceHandle& handle) const {
     }
     const std::string path = path_of(handle.identity);
     const std::string fresh = path + ".new";
-    if (!write_new(fresh, to_json(handle).dump(2) + "\n") ||
+    if (!write_new(fresh, json_text(to_json(handle), 2) + "\n") ||
         ::rename(fresh.c_str(), path.c_str()) != 0) {
         return fail(
             ErrorCode::precondition,
