@@ -277,9 +277,13 @@ void add_watching_commands(CLI::App& app, Parsed& parsed) {
 void add_machine_commands(CLI::App& app, Parsed& parsed) {
     CLI::App& detect = add_command(
         app, parsed, "detect", "What this machine has: CPU, memory, disk, GPUs",
-        "nova detect --json", [](CommandContext& context) { return detect_command(context); }
+        "nova detect --json",
+        [&parsed](CommandContext& context) { return detect_command(context, parsed.detect); }
     );
     add_client_options(detect, parsed);
+    detect.add_flag(
+        "--forget", parsed.detect.forget, "cards that are not seen now have been taken out for good"
+    );
     CLI::App& gpu = add_command(
         app, parsed, "gpu", "What the GPUs do right now, and what is wrong with them",
         "nova gpu --json", [](CommandContext& context) { return gpu_command(context); }

@@ -27,6 +27,7 @@ struct Parsed {
     std::vector<std::string> prompt;
     LogsOptions logs;
     UpOptions up;
+    DetectOptions detect;
     ExplainOptions explain;
     ConformOptions conform;
     ProviderOptions provider;

@@ -127,6 +127,10 @@ struct UpOptions {
     double timeout_s = 600;
 };
 
+struct DetectOptions {
+    bool forget = false;  // what is not seen now
+};
+
 ExitCode serve_command(
     CommandContext& context, std::map<std::string, std::string> flags,
     const std::string& config_file
@@ -134,7 +138,7 @@ ExitCode serve_command(
 ExitCode up_command(CommandContext& context, const UpOptions& options);
 ExitCode down_command(CommandContext& context);
 ExitCode status_command(CommandContext& context);
-ExitCode detect_command(CommandContext& context);
+ExitCode detect_command(CommandContext& context, const DetectOptions& options);
 ExitCode gpu_command(CommandContext& context);
 ExitCode engines_command(CommandContext& context);
 ExitCode start_command(CommandContext& context, const StartOptions& options);

@@ -13,7 +13,6 @@
 #include "app/commands_engines.hpp"
 #include "app/commands_json.hpp"
 #include "app/commands_machine.hpp"
-#include "app/container_facts.hpp"
 #include "app/machine.hpp"
 #include "core/json.hpp"
 #include "config/boot_config.hpp"
@@ -23,8 +22,6 @@
 #include "hardware/gpu_health.hpp"
 #include "hardware/hardware_probe.hpp"
 #include "net/http_server.hpp"
-#include "process/program_search.hpp"
-#include "runtime/docker_socket.hpp"
 
 namespace nova::app {
 namespace {
@@ -198,23 +195,6 @@ Check check_gpus(CommandContext& context, const hardware::HardwareSnapshot& mach
     return {"gpus", Verdict::ok, names};
 }
 
-engine::ContainerFacts facts_for(CommandContext& context, std::string image) {
-    SystemClock clock;
-    const std::string path = config::value_of(context.environment, "PATH").value_or("/usr/bin");
-    ContainerPlace place{
-        .socket = runtime::docker_socket(
-            config::value_of(context.environment, "DOCKER_HOST").value_or(""),
-            config::value_of(context.environment, "XDG_RUNTIME_DIR").value_or("")
-        ),
-        .program_folders = process::folders_of(path)
-    };
-    // What the daemon's own PATH has, which need not be the user's.
-    place.program_folders.emplace_back("/usr/bin");
-    return run_blocking<engine::ContainerFacts>([&] {
-        return container_facts(docker_get(clock, place.socket), place, image);
-    });
-}
-
 // What would stand in the way of each engine in a container, in one line.
 Check check_engine(
     CommandContext& context, const engine::EngineSpec& spec,
@@ -230,7 +210,7 @@ Check check_engine(
         return {name, Verdict::warn, planned.error().message, planned.error().remedy};
     }
     const auto checks =
-        engine::preflight(spec, *planned, machine, facts_for(context, planned->image));
+        engine::preflight(spec, *planned, machine, containers_here(context, planned->image));
     std::string image;
     for (const Check& check : checks) {
         if (check.verdict == Verdict::fail) {
@@ -246,7 +226,7 @@ void add_container_checks(
     CommandContext& context, const std::string& data_dir, const hardware::HardwareSnapshot& machine,
     std::vector<Check>& checks
 ) {
-    const auto facts = facts_for(context, {});
+    const auto facts = containers_here(context);
     Check docker = engine::check_docker(facts);
     if (docker.verdict == Verdict::fail) {
         docker.verdict = Verdict::warn;  // engines run as native programs then

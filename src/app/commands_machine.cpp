@@ -11,23 +11,55 @@
 #include "app/commands.hpp"
 #include "app/commands_blocking.hpp"
 #include "app/commands_json.hpp"
+#include "app/container_facts.hpp"
 #include "app/machine.hpp"
-#include "hardware/hardware_file.hpp"
 #include "core/json.hpp"
+#include "hardware/hardware_file.hpp"
 #include "hardware/hardware_probe.hpp"
+#include "process/program_search.hpp"
+#include "runtime/docker_socket.hpp"
 
 namespace nova::app {
 namespace {
 
 namespace fs = std::filesystem;
 
-Result<Json> detect(CommandContext& context) {
+// Without a daemon the command looks itself, and keeps what it saw where a daemon will find it.
+hardware::MergedSnapshot look_here(CommandContext& context, hardware::Overwrite overwrite) {
+    SystemClock clock;
+    const auto data_dir = data_dir_of(context.client, context.environment);
+    hardware::ProbeSettings settings;
+    std::error_code error;
+    if (data_dir && fs::is_directory(*data_dir, error)) {
+        settings.weights_folder = *data_dir;
+    }
+    hardware::HardwareProbe probe{make_command_runner(context.environment), clock, settings};
+    auto detection = run_blocking<hardware::Detection>([&probe] { return probe.detect(); });
+    hardware::MergedSnapshot seen{.snapshot = std::move(detection.snapshot), .kept = {}};
+    if (data_dir && fs::is_directory(*data_dir, error)) {
+        const fs::path file = fs::path{*data_dir} / "hardware.json";
+        const auto stored = hardware::load_hardware_file(file);
+        if (stored && *stored) {
+            seen = hardware::merge(**stored, seen.snapshot, overwrite, detection.complete);
+        }
+        if (const auto saved = hardware::save_hardware_file(file, seen.snapshot); !saved) {
+            context.terminal.note("nova: " + saved.error().message);
+        }
+    }
+    return seen;
+}
+
+Result<Json> detect(CommandContext& context, hardware::Overwrite overwrite) {
+    const bool forget = overwrite == hardware::Overwrite::replace;
     auto client = ControlClient::open(context.client, context.environment);
     if (client) {
-        return client->post("/hardware/detect");
+        return client->post(forget ? "/hardware/detect?forget=1" : "/hardware/detect");
     }
     if (client.error().word == "not_running" && context.client.url.empty()) {
-        return hardware::to_json(detect_here(context));
+        const auto seen = look_here(context, overwrite);
+        Json machine = hardware::to_json(seen.snapshot);
+        machine["kept"] = seen.kept;
+        return machine;
     }
     return propagate(client);
 }
@@ -58,6 +90,10 @@ void print_machine(Terminal& terminal, const Json& machine) {
     if (gpus.empty()) {
         terminal.line("GPU    none found");
     }
+    for (const Json& sentence : array_in(machine, "kept")) {
+        terminal.note(printable(sentence.is_string() ? sentence.get<std::string>() : ""));
+        terminal.note("If it was taken out for good: nova detect --forget");
+    }
 }
 
 // "12 %", or a dash where the device does not say.
@@ -85,34 +121,31 @@ void print_gpu(Terminal& terminal, const Json& gpu) {
 
 }  // namespace
 
-// Without a daemon the command looks itself, and keeps what it saw where a daemon will find it.
 hardware::HardwareSnapshot detect_here(CommandContext& context) {
-    SystemClock clock;
-    const auto data_dir = data_dir_of(context.client, context.environment);
-    hardware::ProbeSettings settings;
-    std::error_code error;
-    if (data_dir && fs::is_directory(*data_dir, error)) {
-        settings.weights_folder = *data_dir;
-    }
-    hardware::HardwareProbe probe{make_command_runner(context.environment), clock, settings};
-    auto detection = run_blocking<hardware::Detection>([&probe] { return probe.detect(); });
-    hardware::HardwareSnapshot snapshot = std::move(detection.snapshot);
-    if (data_dir && fs::is_directory(*data_dir, error)) {
-        const fs::path file = fs::path{*data_dir} / "hardware.json";
-        const auto stored = hardware::load_hardware_file(file);
-        if (stored && *stored) {
-            snapshot =
-                hardware::merge(**stored, snapshot, hardware::Overwrite::keep_richer).snapshot;
-        }
-        if (const auto saved = hardware::save_hardware_file(file, snapshot); !saved) {
-            context.terminal.note("nova: " + saved.error().message);
-        }
-    }
-    return snapshot;
+    return look_here(context, hardware::Overwrite::keep_richer).snapshot;
 }
 
-ExitCode detect_command(CommandContext& context) {
-    const auto machine = detect(context);
+engine::ContainerFacts containers_here(CommandContext& context, std::string image) {
+    SystemClock clock;
+    const std::string path = config::value_of(context.environment, "PATH").value_or("/usr/bin");
+    ContainerPlace place{
+        .socket = runtime::docker_socket(
+            config::value_of(context.environment, "DOCKER_HOST").value_or(""),
+            config::value_of(context.environment, "XDG_RUNTIME_DIR").value_or("")
+        ),
+        .program_folders = process::folders_of(path)
+    };
+    // What the daemon's own PATH has, which need not be the user's.
+    place.program_folders.emplace_back("/usr/bin");
+    return run_blocking<engine::ContainerFacts>([&] {
+        return container_facts(docker_get(clock, place.socket), place, image);
+    });
+}
+
+ExitCode detect_command(CommandContext& context, const DetectOptions& options) {
+    const auto machine = detect(
+        context, options.forget ? hardware::Overwrite::replace : hardware::Overwrite::keep_richer
+    );
     if (!machine) {
         return context.complain(machine.error());
     }

@@ -75,7 +75,6 @@ private:
     Result<void> listen();
     Task<void> leave();
     Task<void> wait_for_signal();
-    Task<void> detect_hardware();
     void make_planes();
     runtime::RuntimeDriver* driver(runtime::RuntimeKind kind);
     lifecycle::ControllerPorts controller_ports(lifecycle::Planner planner);
@@ -308,7 +307,7 @@ lifecycle::Planner Daemon::planner() {
     return make_planner(
         registry_, [this] { return machine_.snapshot(); },
         {.logs = in_.directory.file("logs"), .models = in_.directory.file("models")}, images(),
-        {.gpu_free = [this] { return machine_.gpu_free(); },
+        {.gpus = [this] { return machine_.fresh_stats(); },
          .hub_token = config::value_of(in_.environment, "HF_TOKEN").value_or("")}
     );
 }
@@ -471,13 +470,6 @@ Result<void> Daemon::listen() {
     return {};
 }
 
-Task<void> Daemon::detect_hardware() {
-    const auto saved = co_await machine_.detect();
-    if (!saved) {
-        log_.warn("hardware.not_saved", {{"detail", saved.error().message}});
-    }
-}
-
 Task<void> Daemon::wait_for_signal() {
     asio::signal_set signals{io_, SIGTERM, SIGINT};
     boost::system::error_code code;
@@ -553,7 +545,7 @@ Task<Result<void>> Daemon::run() {
     controlling_.spawn("embed controller", embedder_->run());
     accounts_->start(tasks_);
     tasks_.spawn("control accept", control_->run());
-    tasks_.spawn("hardware", detect_hardware());
+    tasks_.spawn("hardware", machine_.detect_at_start());
     tasks_.spawn("gpus", gpus_->run());
     tasks_.spawn("compose", compose_->run());
     tasks_.spawn("reap helpers", weights_->reap());

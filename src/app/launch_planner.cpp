@@ -81,13 +81,11 @@ lifecycle::Planner make_planner(
                const engine::BackendSpec& spec, const engine::ResolvedModel& model,
                const runtime::InstanceIdentity& identity
            ) -> Result<Plan> {
-        const engine::EngineSpec* engine = registry.find(spec.engine.value);
-        if (engine == nullptr) {
-            return fail(
-                ErrorCode::not_found, fmt::format("There is no engine {}.", spec.engine.value),
-                "See the engines nova knows with: nova engines"
-            );
+        const auto known = registry.need(spec.engine);
+        if (!known) {
+            return propagate(known);
         }
+        const engine::EngineSpec* engine = *known;
         const auto kind = runtime_for(spec);
         if (!kind) {
             return propagate(kind);
@@ -101,7 +99,7 @@ lifecycle::Planner make_planner(
             .api_key = engine->api_key_env.empty() ? std::string{} : random_hex(16),
             .image = images ? images(engine->name) : std::string{},
             .hub_token = facts.hub_token,
-            .gpu_free = facts.gpu_free ? facts.gpu_free() : std::nullopt,
+            .gpus = facts.gpus ? facts.gpus() : std::vector<hardware::GpuStats>{},
         };
         auto instance = engine::plan_launch(*engine, spec, model, hardware(), place);
         if (!instance) {

@@ -22,8 +22,8 @@ using ImageChoice = std::function<std::string(const EngineName&)>;
 
 // What is asked anew at each plan, where somebody knows.
 struct LaunchFacts {
-    std::function<std::optional<Bytes>()> gpu_free{};  // of the fullest device, measured just now
-    std::string hub_token{};                           // for engines that fetch models themselves
+    std::function<std::vector<hardware::GpuStats>()> gpus{};  // measured just now
+    std::string hub_token{};  // for engines that fetch models themselves
 };
 
 // registry must outlive the planner; hardware and images are asked at each plan.

@@ -92,20 +92,27 @@ Machine::Machine(
     }
 }
 
-Task<Result<void>> Machine::detect() {
+Task<Result<void>> Machine::detect(hardware::Overwrite overwrite) {
     hardware::Detection detection = co_await probe_.detect();
     if (known_) {
-        auto merged =
-            hardware::merge(snapshot_, detection.snapshot, hardware::Overwrite::keep_richer);
+        auto merged = hardware::merge(snapshot_, detection.snapshot, overwrite, detection.complete);
         for (const std::string& sentence : merged.kept) {
             log_.warn("hardware.kept", {{"detail", sentence}});
         }
         snapshot_ = std::move(merged.snapshot);
+        kept_ = std::move(merged.kept);
     } else {
         snapshot_ = std::move(detection.snapshot);
     }
     known_ = true;
     co_return hardware::save_hardware_file(file_, snapshot_);
+}
+
+Task<void> Machine::detect_at_start() {
+    const auto saved = co_await detect(hardware::Overwrite::keep_richer);
+    if (!saved) {
+        log_.warn("hardware.not_saved", {{"detail", saved.error().message}});
+    }
 }
 
 Task<Result<std::string>> Machine::stats() {
@@ -131,17 +138,18 @@ Task<hardware::GpuReport> Machine::look_at_gpus() {
 
 Task<hardware::GpuReport> Machine::ask_gpus(hardware::CommandRunner inside) {
     auto report = co_await probe_.look_at_gpus(snapshot_, std::move(inside));
-    gpu_free_ = hardware::least_free(report.gpus);
-    gpu_free_at_ = clock_.now();
+    stats_ = report.gpus;
+    stats_at_ = clock_.now();
     co_return report;
 }
 
-std::optional<Bytes> Machine::gpu_free() const {
-    return clock_.now() - gpu_free_at_ <= kFresh ? gpu_free_ : std::nullopt;
+std::vector<hardware::GpuStats> Machine::fresh_stats() const {
+    return clock_.now() - stats_at_ <= kFresh ? stats_ : std::vector<hardware::GpuStats>{};
 }
 
 std::string Machine::text() const {
     Json value = hardware::to_json(snapshot_);
+    value["kept"] = kept_;
     value["gpu_trouble"] =
         finding_.trouble == hardware::GpuTrouble::none ? Json() : hardware::to_json(finding_);
     return json_text(value);
@@ -158,8 +166,8 @@ recovery::HardwareAccess Machine::access() {
         }
         co_return text();
     };
-    access.detect = [this]() -> Task<Result<std::string>> {
-        const auto saved = co_await detect();
+    access.detect = [this](hardware::Overwrite overwrite) -> Task<Result<std::string>> {
+        const auto saved = co_await detect(overwrite);
         if (!saved) {
             co_return propagate(saved);
         }

@@ -32,7 +32,9 @@ public:
     );
 
     // Detects, merges with what is known, writes the file. Error: the file could not be written.
-    Task<Result<void>> detect();
+    Task<Result<void>> detect(hardware::Overwrite overwrite);
+    // The same; an error is only logged.
+    Task<void> detect_at_start();
 
     const hardware::HardwareSnapshot& snapshot() const { return snapshot_; }
 
@@ -42,9 +44,8 @@ public:
     // The same with what each of them complains about.
     Task<hardware::GpuReport> look_at_gpus();
 
-    // Free memory of the fullest device when the tools were last asked; empty when that is more
-    // than 40 s ago, or a device did not say.
-    std::optional<Bytes> gpu_free() const;
+    // The same as it was when last asked; empty when that is more than 40 s ago.
+    std::vector<hardware::GpuStats> fresh_stats() const;
 
     // What is wrong with the GPUs, as GET /hardware tells it.
     void note(const hardware::GpuFinding& finding) { finding_ = finding; }
@@ -67,9 +68,10 @@ private:
     std::function<hardware::CommandRunner()> inside_;
     const Clock& clock_;
     hardware::GpuFinding finding_;
-    std::optional<Bytes> gpu_free_;
-    TimePoint gpu_free_at_{};
+    std::vector<hardware::GpuStats> stats_;
+    TimePoint stats_at_{};
     hardware::HardwareSnapshot snapshot_;
+    std::vector<std::string> kept_;  // sentences of the last detection
     bool known_ = false;
 };
 

@@ -68,6 +68,17 @@ const EngineSpec* EngineRegistry::find(std::string_view name) const {
     return at == engines_.end() ? nullptr : &*at;
 }
 
+Result<const EngineSpec*> EngineRegistry::need(const EngineName& name) const {
+    const EngineSpec* spec = find(name.value);
+    if (spec == nullptr) {
+        return fail(
+            ErrorCode::not_found, fmt::format("There is no engine {}.", name.value),
+            "See the engines nova knows with: nova engines"
+        );
+    }
+    return spec;
+}
+
 void EngineRegistry::put(EngineSpec spec) {
     const auto at = std::ranges::lower_bound(engines_, spec.name, {}, &EngineSpec::name);
     if (at != engines_.end() && at->name == spec.name) {

@@ -17,6 +17,8 @@ public:
 
     // nullptr when there is no such engine.
     const EngineSpec* find(std::string_view name) const;
+    // The same with a sentence. Error: not_found.
+    Result<const EngineSpec*> need(const EngineName& name) const;
 
     // By name.
     const std::vector<EngineSpec>& all() const { return engines_; }

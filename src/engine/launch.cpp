@@ -467,7 +467,7 @@ Result<runtime::InstanceSpec> plan_launch(
         {"api_key", place.api_key},
         {"physical_cores", fmt::to_string(threads_of(hardware.cpu))},
         {"gpu_count", fmt::to_string(devices->count)},
-        {"memory_fraction", memory_fraction(engine, *devices, place.gpu_free)},
+        {"memory_fraction", memory_fraction(engine, *devices, least_free(*devices, place.gpus))},
         {"cache_gib", cache_gib(hardware)},
         // An engine that has to fetch its model may, any other stays off the net.
         {"offline", model.path.empty() ? "0" : "1"},

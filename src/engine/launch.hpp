@@ -8,6 +8,7 @@
 #include "core/units.hpp"
 #include "engine/backend_spec.hpp"
 #include "engine/engine_spec.hpp"
+#include "hardware/gpu_stats.hpp"
 #include "hardware/hardware_snapshot.hpp"
 #include "runtime/instance_spec.hpp"
 
@@ -30,7 +31,7 @@ struct LaunchPlace {
     std::string api_key;        // random, or empty when the engine has no such option
     std::string image{};        // docker: instead of the engine's own; empty: that
     std::string hub_token{};    // for an engine that fetches a gated model itself; empty: none
-    std::optional<Bytes> gpu_free{};  // of the fullest device, just measured
+    std::vector<hardware::GpuStats> gpus{};  // just measured; empty: nobody knows
 };
 
 // Errors: unprocessable (unknown option, flag not allowed, value out of bounds: all named),

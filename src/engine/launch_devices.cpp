@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <ranges>
 
 #include <fmt/format.h>
 
@@ -147,21 +148,25 @@ Result<void> check_cpu(
     return {};
 }
 
-void choose_group(const EngineSpec& engine, const std::vector<Kind>& kinds, DeviceChoice& choice) {
-    const Kind& kind = kinds.front();
-    std::size_t all = 0;
-    for (const Kind& one : kinds) {
-        all += one.devices.size();
+// there: how many devices of that vendor the machine has, also such as are of no use.
+void choose_group(
+    const EngineSpec& engine, const std::vector<Kind>& kinds, std::ptrdiff_t there,
+    DeviceChoice& choice
+) {
+    std::vector<const GpuDevice*> all;
+    for (const Kind& kind : kinds) {
+        all.insert(all.end(), kind.devices.begin(), kind.devices.end());
     }
     // An engine that shares a model by layers takes whatever there is.
     const bool spreads_evenly = !engine.multi_gpu_argv.empty();
-    choice.count =
-        spreads_evenly ? power_of_two_below(kind.devices.size()) : static_cast<unsigned>(all);
-    const bool everything = choice.count == all;
-    for (unsigned i = 0; i < choice.count && !everything; ++i) {
-        const GpuDevice& gpu = *kind.devices[i];
-        choice.indices.push_back(gpu.index);
-        choice.ids.push_back(gpu.uuid.empty() ? fmt::to_string(gpu.index) : gpu.uuid);
+    choice.count = spreads_evenly ? power_of_two_below(kinds.front().devices.size())
+                                  : static_cast<unsigned>(all.size());
+    if (choice.count == there) {
+        return;
+    }
+    for (const GpuDevice* gpu : all | std::views::take(choice.count)) {
+        choice.indices.push_back(gpu->index);
+        choice.ids.push_back(gpu->uuid.empty() ? fmt::to_string(gpu->index) : gpu->uuid);
     }
 }
 
@@ -216,9 +221,32 @@ Result<DeviceChoice> choose_devices(
     choice.memory = memory_of(hardware, first);
     choice.unified = first.unified_memory;
     choice.compute_capability = first.compute_capability;
-    choose_group(engine, kinds, choice);
+    choose_group(
+        engine, kinds, std::ranges::count(hardware.gpus, first.vendor, &GpuDevice::vendor), choice
+    );
     choose_slice(first, choice);
     return choice;
+}
+
+std::optional<Bytes>
+least_free(const DeviceChoice& devices, const std::vector<hardware::GpuStats>& stats) {
+    const GpuVendor vendor = devices.accelerator == "cuda" ? GpuVendor::nvidia : GpuVendor::amd;
+    std::optional<Bytes> least;
+    for (const hardware::GpuStats& gpu : stats) {
+        const auto named = [&gpu](const std::string& id) {
+            return id == gpu.uuid || id == fmt::to_string(gpu.index);
+        };
+        const bool given = devices.ids.empty() || std::ranges::any_of(devices.ids, named);
+        if (gpu.vendor != vendor || !given) {
+            continue;
+        }
+        if (!gpu.vram_total || !gpu.vram_used) {
+            return std::nullopt;
+        }
+        const Bytes free = *gpu.vram_total - *gpu.vram_used;
+        least = least ? std::min(*least, free) : free;
+    }
+    return least;
 }
 
 std::string

@@ -8,6 +8,7 @@
 #include "core/result.hpp"
 #include "core/units.hpp"
 #include "engine/engine_spec.hpp"
+#include "hardware/gpu_stats.hpp"
 #include "hardware/hardware_snapshot.hpp"
 #include "runtime/instance_spec.hpp"
 
@@ -30,6 +31,11 @@ Result<DeviceChoice> choose_devices(
     const EngineSpec& engine, const hardware::HardwareSnapshot& hardware, bool gpu_wanted,
     runtime::RuntimeKind runtime
 );
+
+// Free memory of the fullest of these devices; empty when one of them does not say, or none is
+// among the stats.
+std::optional<Bytes>
+least_free(const DeviceChoice& devices, const std::vector<hardware::GpuStats>& stats);
 
 // The share of each device's memory the engine may fill, "0.87": what is free now less a reserve,
 // at most what the engine's data says; less where the memory is the machine's RAM.

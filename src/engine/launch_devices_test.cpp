@@ -96,6 +96,7 @@ TEST(LaunchDevices, PassesOverTheGraphicsOfTheProcessor) {
     const DeviceChoice choice = chosen("llamacpp", machine);
     EXPECT_EQ(choice.accelerator, "rocm");
     EXPECT_EQ(choice.count, 1U);
+    EXPECT_EQ(choice.ids, std::vector<std::string>{"1"}) << "or the engine takes both";
 }
 
 TEST(LaunchDevices, RefusesWhatTheEngineCannotUse) {
@@ -123,6 +124,24 @@ TEST(LaunchDevices, UsesNoGpuWhenNoneIsWanted) {
     const auto choice = choose_devices(engine("llamacpp"), machine, false, RuntimeKind::docker);
     ASSERT_TRUE(choice);
     EXPECT_EQ(choice->accelerator, "cpu");
+}
+
+TEST(LeastFree, IsThatOfTheFullestDeviceTheEngineIsGiven) {
+    std::vector<hardware::GpuStats> stats{
+        {.index = 0, .uuid = "GPU-0", .vram_used = gib(20), .vram_total = gib(24)},
+        {.index = 1, .uuid = "GPU-1", .vram_used = gib(1), .vram_total = gib(24)},
+        {.index = 0, .vendor = GpuVendor::amd, .vram_used = mib(400), .vram_total = mib(512)},
+    };
+    const DeviceChoice all{.accelerator = "cuda", .count = 2};
+    EXPECT_EQ(least_free(all, stats), gib(4));
+    const DeviceChoice second{.accelerator = "cuda", .count = 1, .ids = {"GPU-1"}};
+    EXPECT_EQ(least_free(second, stats), gib(23));
+    const DeviceChoice radeon{.accelerator = "rocm", .count = 1, .ids = {"0"}};
+    EXPECT_EQ(least_free(radeon, stats), mib(112));
+    stats[0].vram_used.reset();
+    EXPECT_EQ(least_free(all, stats), std::nullopt) << "one does not say";
+    EXPECT_EQ(least_free(second, stats), gib(23));
+    EXPECT_EQ(least_free(all, {}), std::nullopt);
 }
 
 TEST(MemoryFraction, IsWhatIsFreeAndNeverMoreThanTheData) {

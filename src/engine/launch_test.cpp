@@ -352,7 +352,13 @@ TEST(PlanLaunch, LeavesToTheUserWhatTheUserSets) {
 
 TEST(PlanLaunch, TakesNoMoreOfTheGpuThanIsFree) {
     LaunchPlace place = place_for(runtime::RuntimeKind::docker);
-    place.gpu_free = gib(12);
+    place.gpus = {
+        {.index = 0, .vram_used = gib(12), .vram_total = gib(24)},
+        {.index = 0,
+         .vendor = hardware::GpuVendor::amd,
+         .vram_used = mib(400),
+         .vram_total = mib(512)}
+    };
     EXPECT_EQ(
         after(plan_vllm("a/b", {}, place, kMachines[1]).argv, "--gpu-memory-utilization"), "0.47"
     );

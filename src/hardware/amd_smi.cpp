@@ -110,6 +110,7 @@ std::optional<GpuDevice> parse_device(const Json& device) {
 GpuStats parse_metric(const Json& device, unsigned index) {
     GpuStats stats{
         .index = index,
+        .vendor = GpuVendor::amd,
         .utilization_pct = figure_at(device, {"usage", "gfx_activity"}),
         .vram_used = memory_at(device, {"mem_usage", "used_vram"}),
         .vram_total = memory_at(device, {"mem_usage", "total_vram"}),

@@ -159,6 +159,7 @@ AmdSysfs read_amd_sysfs(const HostRoots& roots) {
         }
         GpuStats stats{
             .index = gpu.index,
+            .vendor = GpuVendor::amd,
             .uuid = gpu.uuid,
             .name = gpu.name,
             .utilization_pct = scaled(number_of(device / "gpu_busy_percent"), 1.0),

@@ -123,18 +123,6 @@ void fill_unified_memory(std::vector<GpuStats>& stats, const HardwareSnapshot& s
     }
 }
 
-std::optional<Bytes> least_free(const std::vector<GpuStats>& stats) {
-    std::optional<Bytes> least;
-    for (const GpuStats& gpu : stats) {
-        if (!gpu.vram_total || !gpu.vram_used) {
-            return std::nullopt;
-        }
-        const Bytes free = *gpu.vram_total - *gpu.vram_used;
-        least = least ? std::min(*least, free) : free;
-    }
-    return least;
-}
-
 Json to_json(const std::vector<GpuStats>& stats) {
     Json all = Json::array();
     for (const GpuStats& gpu : stats) {

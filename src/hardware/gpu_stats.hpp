@@ -23,7 +23,8 @@ struct GpuProcess {
 
 // Whatever the device does not say is empty and becomes null, never 0.
 struct GpuStats {
-    unsigned index = 0;
+    unsigned index = 0;  // per vendor, as in GpuDevice
+    GpuVendor vendor = GpuVendor::nvidia;
     std::string uuid{};
     std::string name{};
     std::optional<double> utilization_pct{};
@@ -46,9 +47,6 @@ std::vector<GpuStats> parse_nvidia_stats(const std::string& stats, const std::st
 // Devices without memory figures of their own (GB10): the sum of what processes hold is the use,
 // the machine's RAM the total.
 void fill_unified_memory(std::vector<GpuStats>& stats, const HardwareSnapshot& snapshot);
-
-// Of the fullest device; empty without any, or when one of them does not say.
-std::optional<Bytes> least_free(const std::vector<GpuStats>& stats);
 
 Json to_json(const std::vector<GpuStats>& stats);
 

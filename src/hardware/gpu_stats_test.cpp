@@ -66,16 +66,6 @@ TEST(GpuStats, ReadsTheFiguresOfACapturedPartitionedCard) {
     EXPECT_EQ(stats[0].power_limit_w, 700.0);
 }
 
-TEST(GpuStats, TellsTheLeastThatIsFree) {
-    std::vector<GpuStats> two{
-        {.vram_used = gib(20), .vram_total = gib(24)}, {.vram_used = gib(1), .vram_total = gib(24)}
-    };
-    EXPECT_EQ(least_free(two), gib(4));
-    two[1].vram_used.reset();
-    EXPECT_FALSE(least_free(two).has_value());
-    EXPECT_FALSE(least_free({}).has_value());
-}
-
 TEST(GpuStats, ReadsDecimalCommas) {
     const auto stats = parse_nvidia_stats(load_case("nvidia_decimal_comma.txt").out, {});
     ASSERT_EQ(stats.size(), 1U);

@@ -166,6 +166,12 @@ Task<Detection> HardwareProbe::detect() {
     };
     std::error_code code;
     const bool kfd = std::filesystem::exists(settings_.roots.root / "dev/kfd", code);
+    if (!host.container && nvidia.reading.verdict == NvidiaVerdict::found && !nvidia.reading.lost) {
+        detection.complete.push_back(GpuVendor::nvidia);
+    }
+    if (!host.container && !amd.gpus.empty()) {
+        detection.complete.push_back(GpuVendor::amd);
+    }
     HardwareSnapshot& snapshot = detection.snapshot;
     snapshot.docker_gpu_runtime = docker_runtime(
         docker.daemon, docker.nvidia, !nvidia.reading.gpus.empty(), !amd.gpus.empty(), kfd

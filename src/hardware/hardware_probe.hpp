@@ -31,6 +31,8 @@ struct SourceReport {
 struct Detection {
     HardwareSnapshot snapshot;
     std::vector<SourceReport> reports;
+    // Whose cards are all listed. None in a container, which may have been given some of them.
+    std::vector<GpuVendor> complete{};
     bool container = false;
     bool wsl2 = false;
 };

@@ -190,7 +190,9 @@ void fill_gpu(GpuDevice& gpu, const GpuDevice& stored) {
     }
 }
 
-void keep_gpus(MergedSnapshot& merged, const HardwareSnapshot& stored) {
+void keep_gpus(
+    MergedSnapshot& merged, const HardwareSnapshot& stored, const std::vector<GpuVendor>& complete
+) {
     auto& gpus = merged.snapshot.gpus;
     const std::vector<GpuDevice> fresh = gpus;
     for (const GpuDevice& old : stored.gpus) {
@@ -198,7 +200,8 @@ void keep_gpus(MergedSnapshot& merged, const HardwareSnapshot& stored) {
             std::ranges::find_if(gpus, [&](const GpuDevice& gpu) { return same_device(old, gpu); });
         if (match != gpus.end()) {
             fill_gpu(*match, old);
-        } else if (!gone_for_good(old, fresh)) {
+        } else if (std::ranges::find(complete, old.vendor) == complete.end() &&
+                   !gone_for_good(old, fresh)) {
             merged.kept.push_back(fmt::format(
                 "GPU {} ({}) is not visible now and was kept from the record of {}.", old.index,
                 old.name, stored.detected_at.empty() ? "earlier" : stored.detected_at
@@ -316,14 +319,16 @@ Result<HardwareSnapshot> snapshot_from_json(const Json& value) {
     return snapshot;
 }
 
-MergedSnapshot
-merge(const HardwareSnapshot& stored, const HardwareSnapshot& fresh, Overwrite overwrite) {
+MergedSnapshot merge(
+    const HardwareSnapshot& stored, const HardwareSnapshot& fresh, Overwrite overwrite,
+    const std::vector<GpuVendor>& complete
+) {
     MergedSnapshot merged{.snapshot = fresh, .kept = {}};
     if (overwrite == Overwrite::replace) {
         return merged;
     }
     HardwareSnapshot& result = merged.snapshot;
-    keep_gpus(merged, stored);
+    keep_gpus(merged, stored, complete);
     if (result.docker_gpu_runtime == DockerGpuRuntime::none &&
         stored.docker_gpu_runtime != DockerGpuRuntime::none) {
         result.docker_gpu_runtime = stored.docker_gpu_runtime;

@@ -91,7 +91,10 @@ struct MergedSnapshot {
 // A detection that sees less (nova in a container without the GPU, a driver being upgraded) must
 // not erase what is known: GPUs it misses stay, unknown members are filled from the old record.
 // RAM, cores and disk are measured anew each time and always taken when known.
-MergedSnapshot
-merge(const HardwareSnapshot& stored, const HardwareSnapshot& fresh, Overwrite overwrite);
+// complete: vendors whose tool listed every card there is, so that others have been taken out.
+MergedSnapshot merge(
+    const HardwareSnapshot& stored, const HardwareSnapshot& fresh, Overwrite overwrite,
+    const std::vector<GpuVendor>& complete = {}
+);
 
 }  // namespace nova::hardware

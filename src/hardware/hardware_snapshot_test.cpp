@@ -149,6 +149,19 @@ TEST(HardwareMerge, ForgetsThemWhenAskedTo) {
     EXPECT_TRUE(merged.kept.empty());
 }
 
+TEST(HardwareMerge, ForgetsACardThatIsNotAmongAllOfItsVendor) {
+    HardwareSnapshot stored = workstation();
+    stored.gpus.push_back({.index = 1, .vendor = GpuVendor::nvidia, .name = "gone", .uuid = "GPU-9"}
+    );
+    stored.gpus.push_back({.index = 0, .vendor = GpuVendor::amd, .name = "Radeon"});
+    const auto merged = merge(stored, workstation(), Overwrite::keep_richer, {GpuVendor::nvidia});
+    ASSERT_EQ(merged.snapshot.gpus.size(), 2U);
+    EXPECT_EQ(merged.snapshot.gpus[0], workstation().gpus[0]);
+    EXPECT_EQ(merged.snapshot.gpus[1].name, "Radeon") << "nobody listed that vendor's";
+    ASSERT_EQ(merged.kept.size(), 1U);
+    EXPECT_EQ(merge(stored, workstation(), Overwrite::keep_richer).snapshot.gpus.size(), 3U);
+}
+
 TEST(HardwareMerge, FillsUnknownMembersOfTheSameCard) {
     HardwareSnapshot fresh = workstation();
     fresh.gpus[0].vram.reset();

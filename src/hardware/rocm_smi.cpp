@@ -167,6 +167,7 @@ std::vector<GpuStats> parse_rocm_stats(const std::string& text) {
         }
         all.push_back(GpuStats{
             .index = *index,
+            .vendor = GpuVendor::amd,
             .uuid = value_of(card, "unique id"),
             .name = card_name(card),
             .utilization_pct = figure(card, {"gpu use (%)"}),

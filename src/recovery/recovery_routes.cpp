@@ -386,7 +386,13 @@ Task<void> delete_operation(Exchange& exchange, RecoveryParts& parts) {
 }
 
 Task<void> post_detect(Exchange& exchange, RecoveryParts& parts) {
-    auto text = co_await parts.hardware.detect();
+    const auto forget = query_number(exchange, "forget", 0, 1);
+    if (!forget) {
+        co_return co_await refuse(exchange, forget.error());
+    }
+    auto text = co_await parts.hardware.detect(
+        *forget == 1 ? hardware::Overwrite::replace : hardware::Overwrite::keep_richer
+    );
     co_await answer_text(exchange, std::move(text));
 }
 

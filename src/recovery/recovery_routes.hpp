@@ -9,6 +9,7 @@
 #include "core/clock.hpp"
 #include "core/strong.hpp"
 #include "core/task.hpp"
+#include "hardware/hardware_snapshot.hpp"
 #include "lifecycle/backend_control.hpp"
 #include "net/route_table.hpp"
 #include "recovery/admin_auth.hpp"
@@ -21,7 +22,7 @@ namespace nova::recovery {
 // Each returns the JSON text of the answer.
 struct HardwareAccess {
     std::function<Task<Result<std::string>>()> current;  // not_found before the first detection
-    std::function<Task<Result<std::string>>()> detect;
+    std::function<Task<Result<std::string>>(hardware::Overwrite)> detect;
     std::function<Task<Result<std::string>>()> gpu_stats;  // "[]" without a GPU
 };
 

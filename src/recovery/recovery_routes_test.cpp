@@ -1,4 +1,6 @@
 // Every route through the route table: statuses, bodies, wishes and credentials.
+#include <optional>
+
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
@@ -32,6 +34,7 @@ protected:
     lifecycle::EventFeed feed_;
     FakeBackend backend_;
     FakeBackend embed_;
+    std::optional<hardware::Overwrite> overwrite_;
     Readiness readiness_{.ready = false, .detail = "Nothing runs."};
     RecoveryParts parts_{
         .backend = backend_,
@@ -40,7 +43,13 @@ protected:
         .auth = auth_,
         .clock = clock_,
         .engines = engines,
-        .hardware = {hardware_text, hardware_text, hardware_text},
+        .hardware =
+            {hardware_text,
+             [this](hardware::Overwrite overwrite) {
+                 overwrite_ = overwrite;
+                 return hardware_text();
+             },
+             hardware_text},
         .readiness = [this] { return readiness_; },
         .version = "0.1.0",
         .event_limits = {},
@@ -221,6 +230,14 @@ TEST_F(RecoveryRoutesTest, EnginesAndHardwareAreTold) {
           {"GET", "/inference/hardware"}}) {
         EXPECT_EQ(call(method, path).status, 200) << path;
     }
+}
+
+TEST_F(RecoveryRoutesTest, ADetectionForgetsOnlyWhenItIsToldTo) {
+    call("POST", "/hardware/detect");
+    EXPECT_EQ(overwrite_, hardware::Overwrite::keep_richer);
+    call("POST", "/hardware/detect?forget=1");
+    EXPECT_EQ(overwrite_, hardware::Overwrite::replace);
+    EXPECT_EQ(call("POST", "/hardware/detect?forget=yes").status, 400);
 }
 
 TEST_F(RecoveryRoutesTest, EveryBackendRouteTakesTheSlot) {
