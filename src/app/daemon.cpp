@@ -52,6 +52,8 @@
 namespace nova::app {
 namespace {
 
+// An engine's grace (20 s at most), its memory's way back, and a margin; behind the drain.
+constexpr auto kEngineEnd = 40s;
 using namespace std::chrono_literals;
 
 constexpr auto kShutdownDeadline = 20s;
@@ -109,6 +111,7 @@ private:
     lifecycle::HttpEngineClient engine_client_;
     std::unique_ptr<ModelWeights> weights_;
     MeasuredMemory memory_;
+    MeasuredMemory embed_memory_ = memory_without_gpus(registry_);
     lifecycle::EventFeed feed_;
     recovery::AdminAuth auth_;
     TaskGroup tasks_;
@@ -142,7 +145,10 @@ Daemon::Daemon(
       settings_{*store_, in_.boot.setting_seeds},
       machine_{in_.environment, clock_, log_, in_.directory.path()},
       processes_{io_.get_executor(), clock_, driver_options(in_.directory, in_.environment)},
-      engine_client_{clock_}, memory_{registry_, [this] { return read_memory(machine_); }},
+      engine_client_{clock_}, memory_{
+                                  registry_, [this] { return read_memory(machine_); },
+                                  [this] { return machine_.snapshot(); }
+                              },
       auth_{in_.admin_secret, clock_}, tasks_{io_.get_executor()},
       controlling_{io_.get_executor()} {}
 
@@ -367,6 +373,10 @@ Result<void> Daemon::make_weights() {
 std::unique_ptr<lifecycle::BackendController>
 Daemon::make_controller(std::string_view slot, lifecycle::Planner planner) {
     return std::make_unique<lifecycle::BackendController>(
+    auto ports = controller_ports(std::move(planner));
+    if (slot == lifecycle::kEmbedSlot) {
+        ports.memory = &embed_memory_;
+    }
         io_.get_executor(), controller_ports(std::move(planner)),
         lifecycle::ControllerOptions{
             .install = in_.directory.install_id(),

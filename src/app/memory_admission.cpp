@@ -3,13 +3,16 @@
 #include "app/memory_admission.hpp"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
+#include <string_view>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "app/terminal.hpp"
 #include "catalog/gguf.hpp"
+#include "engine/launch.hpp"
 #include "hardware/host_facts.hpp"
 
 namespace nova::app {
@@ -21,33 +24,52 @@ lifecycle::MemoryAnswer no(std::string why) {
     return {.admits = false, .why = std::move(why)};
 }
 
+std::string word_of(
+    const engine::EngineSpec& engine, const engine::BackendSpec& spec, const std::string& name
+) {
+    const auto given = spec.options.find(name);
+    const auto usual = engine.option_defaults.find(name);
+    return given != spec.options.end()             ? given->second
+           : usual != engine.option_defaults.end() ? usual->second
+                                                   : "";
+}
+
 std::uint64_t option_of(
     const engine::EngineSpec& engine, const engine::BackendSpec& spec, const std::string& name,
     std::uint64_t otherwise
 ) {
-    const auto given = spec.options.find(name);
-    const auto usual = engine.option_defaults.find(name);
-    const std::string text = given != spec.options.end()             ? given->second
-                             : usual != engine.option_defaults.end() ? usual->second
-                                                                     : "";
+    const std::string text = word_of(engine, spec, name);
     std::uint64_t value = 0;
     const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
     return code == std::errc{} && end == text.data() + text.size() && value > 0 ? value : otherwise;
 }
 
-bool on_gpu(const FreeMemory& free, const engine::BackendSpec& spec) {
-    const auto layers = spec.options.find("gpu_layers");
-    return free.gpus && (layers == spec.options.end() || layers->second != "0");
+// llama-server's words; one that is not known counts as the largest.
+catalog::CacheType cache_type(std::string_view word) {
+    using catalog::CacheType;
+    constexpr std::array<std::pair<std::string_view, CacheType>, 9> kTypes{{
+        {"", CacheType::f16},
+        {"f16", CacheType::f16},
+        {"bf16", CacheType::f16},
+        {"q8_0", CacheType::q8_0},
+        {"q5_1", CacheType::q5_1},
+        {"q5_0", CacheType::q5_0},
+        {"q4_1", CacheType::q4_1},
+        {"q4_0", CacheType::q4_0},
+        {"iq4_nl", CacheType::q4_0},
+    }};
+    const auto row = std::ranges::find(kTypes, word, &decltype(kTypes)::value_type::first);
+    return row == kTypes.end() ? CacheType::f32 : row->second;
 }
 
 }  // namespace
 
+FreeMemory read_ram() {
+    return {.ram = hardware::read_host_facts({}).ram_available};
+}
+
 Task<FreeMemory> read_memory(Machine& machine) {
-    FreeMemory free{
-        .ram = hardware::read_host_facts({}).ram_available,
-        .gpu = {},
-        .gpus = !machine.snapshot().gpus.empty()
-    };
+    FreeMemory free = read_ram();
     for (const hardware::GpuStats& gpu : co_await machine.gpu_stats()) {
         if (gpu.vram_total && gpu.vram_used) {
             const std::uint64_t used = std::min(gpu.vram_used->count, gpu.vram_total->count);
@@ -71,18 +93,25 @@ catalog::ServingShape serving_shape(
     shape.micro_batch = option_of(engine, spec, "flag.ubatch-size", 1024);
     const bool pool = std::ranges::find(engine.argv, "--kv-unified") != engine.argv.end();
     shape.sharing = pool ? catalog::CacheSharing::one_pool : catalog::CacheSharing::per_sequence;
+    shape.key_cache = cache_type(word_of(engine, spec, "flag.cache-type-k"));
+    shape.value_cache = cache_type(word_of(engine, spec, "flag.cache-type-v"));
+    const std::string whole = word_of(engine, spec, "flag.swa-full");
+    if (!whole.empty() && whole != "off" && whole != "false" && whole != "0") {
+        shape.window_cache = catalog::WindowCache::whole;
+    }
     shape.placement = placement;
     return shape;
 }
 
 lifecycle::MemoryAnswer
-fits_beside(const catalog::MemoryEstimate& estimate, const FreeMemory& free) {
-    const std::optional<Bytes> room = free.gpus ? free.gpu : free.ram;
-    const std::string_view where = free.gpus ? "on the GPU" : "in RAM";
+fits_beside(const catalog::MemoryEstimate& estimate, const FreeMemory& free, Pool pool) {
+    const bool gpu = pool == Pool::gpu;
+    const std::optional<Bytes> room = gpu ? free.gpu : free.ram;
+    const std::string_view where = gpu ? "on the GPU" : "in RAM";
     if (!room) {
         return no(fmt::format("how much memory is free {} cannot be read", where));
     }
-    const std::uint64_t reserve = free.gpus ? 0 : kReserve.count;
+    const std::uint64_t reserve = gpu ? 0 : kReserve.count;
     const bool admits = estimate.high.count <= room->count - std::min(reserve, room->count);
     return {
         .admits = admits,
@@ -111,12 +140,30 @@ MeasuredMemory::admits(engine::BackendSpec spec, engine::ResolvedModel model) {
     if (!facts) {
         co_return no("the model file cannot be read");
     }
-    FreeMemory free = co_await reader_();
-    free.gpus = on_gpu(free, spec);
-    const auto placement = free.gpus ? catalog::Placement::gpu : catalog::Placement::cpu;
-    co_return fits_beside(
-        catalog::estimate_memory(*facts, serving_shape(*engine, spec, model, placement)), free
-    );
+    const FreeMemory free = co_await reader_();
+    const auto answer_for = [&](Pool pool, catalog::Placement placement) {
+        const auto shape = serving_shape(*engine, spec, model, placement);
+        return fits_beside(catalog::estimate_memory(*facts, shape), free, pool);
+    };
+    const auto kind =
+        spec.runtime == "docker" ? runtime::RuntimeKind::docker : runtime::RuntimeKind::process;
+    if (!engine::uses_gpu(*engine, spec, hardware_(), kind)) {
+        co_return answer_for(Pool::ram, catalog::Placement::cpu);
+    }
+    auto on_gpu = answer_for(Pool::gpu, catalog::Placement::gpu);
+    if (!on_gpu.admits || kind == runtime::RuntimeKind::docker) {
+        co_return on_gpu;
+    }
+    auto on_cpu = answer_for(Pool::ram, catalog::Placement::cpu);
+    on_cpu.why += ", where a program that was built without the GPU's library would run";
+    co_return on_cpu.admits ? std::move(on_gpu) : std::move(on_cpu);
+}
+
+MeasuredMemory memory_without_gpus(const engine::EngineRegistry& registry) {
+    return {
+        registry, []() -> Task<FreeMemory> { co_return read_ram(); },
+        [] { return hardware::HardwareSnapshot{}; }
+    };
 }
 
 Task<std::optional<Bytes>> MeasuredMemory::gpu_free() {

@@ -13,17 +13,20 @@
 namespace nova::app {
 
 struct FreeMemory {
-    std::optional<Bytes> ram;  // MemAvailable, or what the control group leaves if that is less
-    std::optional<Bytes> gpu;  // of all GPUs together; empty without one
-    bool gpus = false;         // there are some, whether they say how much is free or not
+    std::optional<Bytes> ram{};  // MemAvailable, or what the control group leaves if that is less
+    std::optional<Bytes> gpu{};  // of all GPUs that say it; empty when none does
 };
+
+enum class Pool : std::uint8_t { ram, gpu };
 
 // Reads the kernel's files and asks the GPUs. machine must outlive the task.
 Task<FreeMemory> read_memory(Machine& machine);
+// The kernel's files alone.
+FreeMemory read_ram();
 
-// Pure: the upper ends of the estimate against what is free.
+// Pure: the upper ends of the estimate against what is free in that pool.
 lifecycle::MemoryAnswer
-fits_beside(const catalog::MemoryEstimate& estimate, const FreeMemory& free);
+fits_beside(const catalog::MemoryEstimate& estimate, const FreeMemory& free, Pool pool);
 
 // How the engine will serve the model by the wish's options over the engine's defaults.
 catalog::ServingShape serving_shape(
@@ -34,10 +37,11 @@ catalog::ServingShape serving_shape(
 class MeasuredMemory final : public lifecycle::MemoryPort {
 public:
     using Reader = std::function<Task<FreeMemory>()>;
+    using Hardware = std::function<hardware::HardwareSnapshot()>;
 
-    // registry must outlive it.
-    MeasuredMemory(const engine::EngineRegistry& registry, Reader reader)
-        : registry_{registry}, reader_{std::move(reader)} {}
+    // registry must outlive it. hardware: the devices an engine may be given.
+    MeasuredMemory(const engine::EngineRegistry& registry, Reader reader, Hardware hardware)
+        : registry_{registry}, reader_{std::move(reader)}, hardware_{std::move(hardware)} {}
 
     Task<lifecycle::MemoryAnswer>
     admits(engine::BackendSpec spec, engine::ResolvedModel model) override;
@@ -46,6 +50,10 @@ public:
 private:
     const engine::EngineRegistry& registry_;
     Reader reader_;
+    Hardware hardware_;
 };
+
+// Of a slot whose engines run on the CPU. registry must outlive it.
+MeasuredMemory memory_without_gpus(const engine::EngineRegistry& registry);
 
 }  // namespace nova::app

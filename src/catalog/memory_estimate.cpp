@@ -84,7 +84,7 @@ Cells count_cells(const GgufFacts& facts, const ServingShape& shape) {
     cells.full = padded(shape.context / cells.streams);
     cells.windowed = cells.full;
     const std::uint64_t window = facts.attention.sliding_window.value_or(0);
-    if (window > 0) {
+    if (window > 0 && shape.window_cache == WindowCache::window) {
         const std::uint64_t held = plus(times(window, pooled ? sequences : 1), shape.micro_batch);
         cells.windowed = padded(std::min(cells.full, held));
     }

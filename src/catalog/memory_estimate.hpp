@@ -12,6 +12,7 @@ namespace nova::catalog {
 
 enum class CacheType : std::uint8_t { f32, f16, q8_0, q5_1, q5_0, q4_1, q4_0 };
 enum class CacheSharing : std::uint8_t { per_sequence, one_pool };  // one_pool: --kv-unified
+enum class WindowCache : std::uint8_t { window, whole };            // whole: --swa-full
 enum class Placement : std::uint8_t { cpu, gpu };                   // where all layers go
 
 struct ServingShape {
@@ -20,6 +21,7 @@ struct ServingShape {
     CacheSharing sharing = CacheSharing::per_sequence;
     CacheType key_cache = CacheType::f16;
     CacheType value_cache = CacheType::f16;
+    WindowCache window_cache = WindowCache::window;
     std::uint64_t micro_batch = 512;  // its --ubatch-size
     Placement placement = Placement::cpu;
 };

@@ -185,6 +185,13 @@ TEST(MemoryEstimate, GivesWindowedLayersTheirWindowOnly) {
     );
 }
 
+TEST(MemoryEstimate, GivesThemTheWholeContextWhereTheEngineIsToldTo) {
+    ServingShape shape = one_stream(32768);
+    shape.window_cache = WindowCache::whole;
+    const auto cache = find(estimate_memory(gemma3(), shape), "kv_cache");
+    EXPECT_EQ(cache.likely.count, (81'920ULL + 425'984ULL) * 32768);
+}
+
 TEST(MemoryEstimate, ReadsTheFilesOwnPatternFirst) {
     GgufFacts facts = gemma3();
     facts.block_count = 4;

@@ -108,7 +108,7 @@ private:
     Task<void> unload(ProbeTarget target, std::string model);
     void begin_unload(const Unload& effect);
     Task<void> wait_for_memory(Generation generation, std::optional<Bytes> before_stop);
-    Task<std::optional<Bytes>> gpu_free();
+    Task<std::optional<Bytes>> gpu_free(const HeldInstance& one);
     void forget_note(Generation gone);
     std::vector<runtime::RuntimeKind> kinds_to_ask() const;
     Task<Result<std::vector<runtime::OwnedInstance>>>

@@ -291,7 +291,7 @@ Task<Event> BackendController::start(Generation generation) {
     if (store_behind_ && instance.runtime == runtime::RuntimeKind::docker) {
         co_return StartFailed{generation, not_on_record()};
     }
-    one.gpu_free_before = co_await gpu_free();
+    one.gpu_free_before = co_await gpu_free(one);
     auto started = co_await driver->start(instance);
     if (!started) {
         co_return StartFailed{generation, failure_from(started.error())};
@@ -552,7 +552,7 @@ Task<Event> BackendController::stop(Stop effect) {
             // Taken before the stop: what it says when it is ended is not why it had to go.
             result.reading = co_await why_broken(handle);
         }
-        const auto free = co_await gpu_free();
+        const auto free = co_await gpu_free(*one);
         const auto stopped = co_await driver->stop(handle, force);
         if (!stopped) {
             ports_.log.warn("backend.stop", {{"error", stopped.error().message}});

@@ -99,8 +99,10 @@ Task<void> BackendController::unload(ProbeTarget target, std::string model) {
     }
 }
 
-Task<std::optional<Bytes>> BackendController::gpu_free() {
-    if (ports_.memory == nullptr) {
+// Empty for one that was given no GPU: what others do there is no matter of its.
+Task<std::optional<Bytes>> BackendController::gpu_free(const HeldInstance& one) {
+    const bool on_cpu = one.plan && *one.plan && (*one.plan)->instance.accelerator == "cpu";
+    if (ports_.memory == nullptr || on_cpu) {
         co_return std::nullopt;
     }
     co_return co_await ports_.memory->gpu_free();
