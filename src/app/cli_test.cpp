@@ -115,7 +115,7 @@ private:
         .auth = auth_,
         .clock = clock_,
         .engines = engines,
-        .hardware = {hardware, hardware, gpu_stats},
+        .hardware = {hardware, [](hardware::Overwrite) { return hardware(); }, gpu_stats},
         .readiness = [] { return recovery::Readiness{}; },
         .version = "0.1.0",
         .event_limits = {},

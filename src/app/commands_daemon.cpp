@@ -1,6 +1,5 @@
 // serve, up, down: the daemon's beginning and end.
 #include <chrono>
-#include <csignal>
 #include <filesystem>
 #include <thread>
 #include <utility>
@@ -16,18 +15,15 @@
 #include "app/commands_blocking.hpp"
 #include "app/commands_engines.hpp"
 #include "app/commands_json.hpp"
+#include "app/commands_machine.hpp"
 #include "app/serve.hpp"
 #include "core/json.hpp"
-#include "process/child_process.hpp"
-#include "process/process_table.hpp"
 #include "process/spawn.hpp"
 
 namespace nova::app {
 namespace {
 
 constexpr std::chrono::seconds kDaemonStartLimit{30};
-// Drain 15 s, the engine's grace, and a margin; then somebody should look.
-constexpr std::chrono::seconds kDaemonStopLimit{60};
 constexpr std::chrono::milliseconds kPollEvery{50};
 constexpr std::size_t kLogLinesShown = 12;
 
@@ -205,8 +201,31 @@ struct Choice {
     std::string model;
 };
 
-Result<Choice> choose(CommandContext& context, const UpOptions& options) {
+// What the setting runtime says; before a daemon runs, the environment.
+std::string runtime_word(CommandContext& context, ControlClient* client) {
+    const auto settings = client != nullptr ? client->get("/settings") : Result<Json>{Json{}};
+    if (settings) {
+        for (const Json& row : array_in(*settings, "settings")) {
+            if (text_in(row, "name") == "runtime") {
+                return text_in(row, "value");
+            }
+        }
+    }
+    return config::value_of(context.environment, "NOVA_RUNTIME").value_or("auto");
+}
+
+// In a container an engine needs no program on this machine.
+bool runs_in_containers(CommandContext& context, ControlClient* client) {
+    const std::string word = runtime_word(context, client);
+    return word == "docker" || (word == "auto" && containers_here(context).daemon);
+}
+
+// client: of a nova that runs already, else null.
+Result<Choice> choose(CommandContext& context, const UpOptions& options, ControlClient* client) {
     auto engines = find_engines(context.environment);
+    if (options.engine.empty() && engines.empty() && runs_in_containers(context, client)) {
+        engines.push_back({.engine = "llamacpp", .program = {}});
+    }
     if (options.engine.empty() && engines.empty()) {
         const Missing missing{
             .names = {"llamacpp", "model"},
@@ -398,7 +417,7 @@ ExitCode bring_backend_up(
         return keep_running(context, client, *status, options.timeout_s, summary);
     }
     if (!choice) {
-        auto chosen = choose(context, options);
+        auto chosen = choose(context, options, &client);
         if (!chosen) {
             return context.complain(chosen.error());
         }
@@ -419,7 +438,7 @@ ExitCode bring_up(
     if (first && !cloud_only) {
         // Before the daemon starts: what is missing should leave nothing behind. A nova that has
         // run before may want something already, which only the daemon knows.
-        auto chosen = choose(context, options);
+        auto chosen = choose(context, options, nullptr);
         if (!chosen) {
             return context.complain(chosen.error());
         }
@@ -500,48 +519,6 @@ ExitCode up_command(CommandContext& context, const UpOptions& options) {
     summary["ok"] = code == ExitCode::ok;
     context.terminal.line(json_text(summary));
     return code;
-}
-
-ExitCode down_command(CommandContext& context) {
-    const auto data_dir = data_dir_of(context.client, context.environment);
-    if (!data_dir) {
-        return context.complain(data_dir.error());
-    }
-    const auto running = read_running_nova(*data_dir);
-    if (!running && running.error().code != ErrorCode::unavailable) {
-        return context.complain(running.error());
-    }
-    const auto identity = running ? process::identity_of(running->pid) : std::nullopt;
-    if (!identity) {
-        context.terminal.line(
-            context.client.json ? json_text(Json{{"stopped", false}}) : "nova is not running."
-        );
-        return ExitCode::ok;
-    }
-    process::send_signal(*identity, SIGTERM);
-    if (!context.client.json) {
-        context.terminal.progress("down", "nova ends; running requests may finish first");
-    }
-    const bool ended = run_blocking<bool>([&] {
-        SystemClock clock;
-        return process::ended_by(*identity, Deadline::in(clock, kDaemonStopLimit));
-    });
-    context.terminal.end_progress();
-    if (!ended) {
-        return context.complain(
-            {.code = ErrorCode::timeout,
-             .message = fmt::format(
-                 "nova (process {}) still runs after {} s.", running->pid, kDaemonStopLimit.count()
-             ),
-             .word = {},
-             .remedy = fmt::format("See {}/nova.log.", *data_dir)}
-        );
-    }
-    context.terminal.line(
-        context.client.json ? json_text(Json{{"stopped", true}, {"pid", running->pid}})
-                            : fmt::format("nova (process {}) has ended.", running->pid)
-    );
-    return ExitCode::ok;
 }
 
 }  // namespace nova::app

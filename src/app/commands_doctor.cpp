@@ -14,8 +14,8 @@
 #include "app/commands_json.hpp"
 #include "app/commands_machine.hpp"
 #include "app/machine.hpp"
-#include "core/json.hpp"
 #include "config/boot_config.hpp"
+#include "core/json.hpp"
 #include "engine/engine_registry.hpp"
 #include "engine/launch.hpp"
 #include "engine/preflight.hpp"
@@ -126,6 +126,12 @@ void add_failures(
             );
         }
     }
+}
+
+// A nova that listens everywhere is found on the loopback address.
+bool is_at(const Endpoint& found, const Endpoint& listen) {
+    const auto at = client_endpoint(listen.text());
+    return at && *at == found;
 }
 
 Check check_port(const char* name, const Endpoint& at, const char* flag, bool ours) {
@@ -261,10 +267,10 @@ std::vector<Check> all_checks(CommandContext& context, const std::string& data_d
         const Endpoint& gateway = boot->gateway_listen.value;
         const Endpoint& control = boot->control_listen.value;
         checks.push_back(check_port(
-            "gateway port", gateway, "--gateway-listen", running && running->gateway == gateway
+            "gateway port", gateway, "--gateway-listen", running && is_at(running->gateway, gateway)
         ));
         checks.push_back(check_port(
-            "control port", control, "--control-listen", running && running->control == control
+            "control port", control, "--control-listen", running && is_at(running->control, control)
         ));
     }
     checks.push_back(check_engines(context.environment));

@@ -16,6 +16,7 @@
 
 #include "app/commands_blocking.hpp"
 #include "config/boot_config.hpp"
+#include "core/text.hpp"
 #include "store/data_directory.hpp"
 #include "store/files.hpp"
 
@@ -134,6 +135,7 @@ Result<RunningNova> read_running_nova(const std::string& data_dir) {
     JsonReader reader{*value, "runtime.json"};
     RunningNova nova;
     nova.pid = reader.required_integer("pid");
+    nova.start_ticks = static_cast<std::uint64_t>(reader.integer("start_ticks").value_or(0));
     const std::string gateway = reader.required_text("gateway");
     const std::string control = reader.required_text("control");
     nova.version = reader.text("version").value_or("");
@@ -143,7 +145,9 @@ Result<RunningNova> read_running_nova(const std::string& data_dir) {
             ErrorCode::corrupt, reader.error()->message, "Restart nova: nova down, nova up"
         );
     }
-    if (!lock_is_held(data_dir)) {
+    // While a nova starts, the file may still be that of one that was killed.
+    const auto holder = store::read_small_file(data_dir + "/lock", kSmallFile);
+    if (!lock_is_held(data_dir) || !holder || trimmed(*holder) != std::to_string(nova.pid)) {
         return std::unexpected<Error>{not_running(data_dir)};
     }
     auto gateway_at = client_endpoint(gateway);

@@ -31,6 +31,7 @@ struct ClientOptions {
 // DIR/runtime.json, written by the daemon once it listens.
 struct RunningNova {
     std::int64_t pid = 0;
+    std::uint64_t start_ticks = 0;  // as in process::ProcessIdentity
     Endpoint gateway;
     Endpoint control;
     std::string version;

@@ -11,8 +11,6 @@
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
-#include <unistd.h>
 
 #include "app/accounts.hpp"
 #include "app/cloud_providers.hpp"
@@ -24,39 +22,38 @@
 #include "app/embed_planner.hpp"
 #include "app/engine_inventory.hpp"
 #include "app/gpu_watch.hpp"
+#include "app/history.hpp"
 #include "app/launch_planner.hpp"
 #include "app/list_look.hpp"
 #include "app/machine.hpp"
 #include "app/memory_admission.hpp"
 #include "app/model_weights.hpp"
 #include "app/run_logs.hpp"
+#include "app/runtime_file.hpp"
 #include "app/setting_policies.hpp"
 #include "app/status_page.hpp"
 #include "app/traffic_bridge.hpp"
 #include "app/version.hpp"
 #include "config/provider_keys.hpp"
 #include "config/settings.hpp"
-#include "core/json.hpp"
 #include "lifecycle/backend_controller.hpp"
 #include "lifecycle/engine_client.hpp"
 #include "lifecycle/slots.hpp"
-#include "process/program_search.hpp"
 #include "recovery/provider_routes.hpp"
 #include "recovery/recovery_routes.hpp"
 #include "recovery/settings_routes.hpp"
 #include "runtime/external_driver.hpp"
 #include "runtime/process_driver.hpp"
-#include "store/files.hpp"
 #include "store/sqlite_store.hpp"
 
 namespace nova::app {
 namespace {
 
-// An engine's grace (20 s at most), its memory's way back, and a margin; behind the drain.
-constexpr auto kEngineEnd = 40s;
 using namespace std::chrono_literals;
 
 constexpr auto kShutdownDeadline = 20s;
+// An engine's grace (20 s at most), its memory's way back, and a margin; behind the drain.
+constexpr auto kEngineEnd = 40s;
 
 }  // namespace
 
@@ -76,6 +73,8 @@ public:
 private:
     Result<void> listen();
     Task<void> leave();
+    void leave_by(lifecycle::Leave how);
+    Task<void> leave_in_time();
     Task<void> wait_for_signal();
     void make_planes();
     runtime::RuntimeDriver* driver(runtime::RuntimeKind kind);
@@ -86,7 +85,7 @@ private:
     hardware::CommandRunner runner_in(const lifecycle::BackendStatus& status);
     ImageChoice images() const;
     std::function<Task<std::string>(EngineName, std::string)> runtime_choice();
-    Result<void> make_weights();
+    void make_weights();
     std::optional<Endpoint> running_ollama() const;
     recovery::RecoveryParts recovery_parts();
     gateway::Strategy strategy() const;
@@ -99,6 +98,7 @@ private:
 
     asio::io_context io_{1};
     DaemonInputs in_;
+    RuntimeFile runtime_file_{in_.directory.file("runtime.json")};
     Log& log_;
     SystemClock clock_;
     std::unique_ptr<store::SqliteStore> store_;
@@ -177,6 +177,7 @@ void Daemon::make_planes() {
         .clock = clock_,
         .log = log_,
         .store = *store_,
+        .feed = feed_,
         .settings = settings_,
         .directory = in_.directory,
         .auth = auth_,
@@ -340,10 +341,11 @@ std::optional<Endpoint> Daemon::running_ollama() const {
     return instance->endpoint;
 }
 
-Result<void> Daemon::make_weights() {
+void Daemon::make_weights() {
     auto hub = catalog::parse_hub_url(settings_.text("hub.url"));
-    if (!hub) {
-        return propagate(hub);
+    if (!hub) {  // the setting was checked, but not by this reader
+        log_.warn("settings.ignored", {{"name", "hub.url"}, {"detail", hub.error().message}});
+        hub = catalog::parse_hub_url(config::find_setting("hub.url")->built_in);
     }
     const std::string token = config::value_of(in_.environment, "HF_TOKEN").value_or("");
     log_.redactor().add_secret(token);
@@ -367,24 +369,17 @@ Result<void> Daemon::make_weights() {
                 .choose_runtime = runtime_choice(),
             },
     });
-    return {};
 }
 
 std::unique_ptr<lifecycle::BackendController>
 Daemon::make_controller(std::string_view slot, lifecycle::Planner planner) {
-    return std::make_unique<lifecycle::BackendController>(
     auto ports = controller_ports(std::move(planner));
     if (slot == lifecycle::kEmbedSlot) {
         ports.memory = &embed_memory_;
     }
-        io_.get_executor(), controller_ports(std::move(planner)),
-        lifecycle::ControllerOptions{
-            .install = in_.directory.install_id(),
-            .slot = SlotName{std::string{slot}},
-            .policy = lifecycle_policy(settings_),
-            .strategy = lifecycle::strategy_from(settings_.text("switch_strategy"))
-                            .value_or(lifecycle::Strategy::automatic),
-        }
+    return std::make_unique<lifecycle::BackendController>(
+        io_.get_executor(), std::move(ports),
+        controller_options(settings_, in_.directory.install_id(), slot)
     );
 }
 
@@ -399,14 +394,8 @@ lifecycle::ControllerPorts Daemon::controller_ports(lifecycle::Planner planner) 
         .traffic = *bridge_,
         .planner = std::move(planner),
         .models_of = [this](const EngineName& name) -> Result<engine::ModelsPerInstance> {
-            const engine::EngineSpec* spec = registry_.find(name.value);
-            if (spec == nullptr) {
-                return fail(
-                    ErrorCode::not_found, fmt::format("There is no engine {}.", name.value),
-                    "See the engines nova knows with: nova engines"
-                );
-            }
-            return spec->models;
+            const auto spec = registry_.need(name);
+            return spec ? Result<engine::ModelsPerInstance>{(*spec)->models} : propagate(spec);
         },
         .store = *store_,
         .clock = clock_,
@@ -457,11 +446,9 @@ recovery::RecoveryParts Daemon::recovery_parts() {
 }
 
 Task<std::vector<recovery::EngineStatus>> Daemon::inventory() {
-    const auto options = driver_options(in_.directory, in_.environment);
-    auto folders = options.program_folders;
-    const auto path = process::folders_of(options.path);
-    folders.insert(folders.end(), path.begin(), path.end());
-    auto engines = engine_inventory(registry_, folders);
+    auto engines = engine_inventory(
+        registry_, program_folders(driver_options(in_.directory, in_.environment))
+    );
     co_await containers_->complete(engines);
     co_return engines;
 }
@@ -487,16 +474,33 @@ Task<void> Daemon::wait_for_signal() {
     log_.info("nova.leaving", {{"signal", std::to_string(number)}});
 }
 
+void Daemon::leave_by(lifecycle::Leave how) {
+    for (const auto& controller : {controller_.get(), embedder_.get()}) {
+        controller->leave(how);
+    }
+}
+
+// A runtime that is away must not keep nova for ever.
+Task<void> Daemon::leave_in_time() {
+    co_await clock_.sleep_for(std::chrono::seconds{settings_.integer("drain_s")} + kEngineEnd);
+    log_.error(
+        "nova.left_behind",
+        {{"detail", "An engine could not be stopped in time. The next nova finds it."}}
+    );
+    leave_by(lifecycle::Leave::at_once);
+}
+
 Task<void> Daemon::leave() {
-    const Deadline deadline = Deadline::in(clock_, kShutdownDeadline);
     control_->stop();
     const bool keep = settings_.text("on_exit") == "keep";
-    for (const auto& controller : {controller_.get(), embedder_.get()}) {
-        controller->leave(keep ? lifecycle::Leave::keep : lifecycle::Leave::stop);
-    }
+    leave_by(keep ? lifecycle::Leave::keep : lifecycle::Leave::stop);
+    TaskGroup limit{io_.get_executor()};
+    limit.spawn("limit", leave_in_time());
     co_await controlling_.join();
+    limit.cancel();
+    co_await limit.join();
     co_await weights_->leave();
-    co_await plane_->stop(deadline);
+    co_await plane_->stop(Deadline::in(clock_, kShutdownDeadline));
     co_await accounts_->finish();
     co_await control_->finish(Deadline::in(clock_, 2s));
     tasks_.cancel();
@@ -517,9 +521,7 @@ Task<Result<void>> Daemon::run() {
     containers_ = std::make_unique<Containers>(
         io_.get_executor(), clock_, settings_, registry_, in_.environment
     );
-    if (const auto made = make_weights(); !made) {
-        co_return propagate(made);
-    }
+    make_weights();
     make_planes();
     const auto loaded = co_await accounts_->load(in_.boot.gateway_listen.value);
     if (!loaded) {
@@ -534,15 +536,9 @@ Task<Result<void>> Daemon::run() {
         co_return propagate(bound);
     }
     // Before anything answers: who finds the gateway alive finds this file as well.
-    const nlohmann::json runtime{
-        {"pid", getpid()},
-        {"gateway", gateway_at_.text()},
-        {"control", control_at_.text()},
-        {"version", kVersion},
-        {"gateway_key", accounts_->internal_key().reveal()},
-    };
-    const std::string file = in_.directory.file("runtime.json");
-    const auto written = store::write_file_atomically(file, json_text(runtime) + "\n");
+    const auto written = runtime_file_.write(
+        {.gateway = gateway_at_, .control = control_at_, .gateway_key = accounts_->internal_key()}
+    );
     if (!written) {
         log_.warn("nova.runtime_file", {{"detail", written.error().message}});
     }
@@ -559,6 +555,7 @@ Task<Result<void>> Daemon::run() {
     tasks_.spawn("gpus", gpus_->run());
     tasks_.spawn("compose", compose_->run());
     tasks_.spawn("reap helpers", weights_->reap());
+    tasks_.spawn("history", forget_history(*store_, clock_, log_));
     if (strategy() == gateway::Strategy::cloud_only) {
         co_await settings_changed({"mode"});
     }
@@ -570,7 +567,6 @@ Task<Result<void>> Daemon::run() {
     );
     co_await wait_for_signal();
     co_await leave();
-    ::unlink(file.c_str());
     co_return Result<void>{};
 }
 

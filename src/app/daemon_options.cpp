@@ -35,6 +35,13 @@ driver_options(const store::DataDirectory& directory, const config::Environment&
     };
 }
 
+std::vector<std::string> program_folders(const runtime::ProcessDriverOptions& options) {
+    auto folders = options.program_folders;
+    const auto path = process::folders_of(options.path);
+    folders.insert(folders.end(), path.begin(), path.end());
+    return folders;
+}
+
 ContainerPlace
 container_place(const config::Settings& settings, const config::Environment& environment) {
     const std::string path = config::value_of(environment, "PATH").value_or("/usr/bin:/bin");

@@ -1,6 +1,9 @@
 // What parts of the daemon are made with, out of boot configuration, environment and folders.
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "app/container_facts.hpp"
 #include "config/boot_config.hpp"
 #include "config/environment.hpp"
@@ -17,6 +20,9 @@ net::Admission admission_for(const Endpoint& listen, const config::BootConfig& b
 
 runtime::ProcessDriverOptions
 driver_options(const store::DataDirectory& directory, const config::Environment& environment);
+
+// Where it looks for the programs of engines, in this order.
+std::vector<std::string> program_folders(const runtime::ProcessDriverOptions& options);
 
 // Where Docker is by the settings, and where its tools would be.
 ContainerPlace

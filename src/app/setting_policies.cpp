@@ -1,6 +1,8 @@
 // From settings to the values the planes go by.
 #include "app/setting_policies.hpp"
 
+#include <utility>
+
 #include "core/units.hpp"
 #include "lifecycle/supervision.hpp"
 
@@ -35,6 +37,17 @@ lifecycle::LifecyclePolicy lifecycle_policy(const config::Settings& settings) {
     policy.idle_unload = std::chrono::seconds{settings.integer("idle_unload_s")};
     policy.idle_look = lifecycle::idle_look_for(policy.idle_unload);
     return policy;
+}
+
+lifecycle::ControllerOptions
+controller_options(const config::Settings& settings, InstallId install, std::string_view slot) {
+    return {
+        .install = std::move(install),
+        .slot = SlotName{std::string{slot}},
+        .policy = lifecycle_policy(settings),
+        .strategy = lifecycle::strategy_from(settings.text("switch_strategy"))
+                        .value_or(lifecycle::Strategy::automatic),
+    };
 }
 
 }  // namespace nova::app

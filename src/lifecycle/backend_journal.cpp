@@ -138,6 +138,9 @@ Task<void> BackendController::load_record() {
         const auto entry = co_await ports_.store.get({record_key(options_.slot)});
         if (!entry) {
             ports_.log.error("backend.store", {{"error", entry.error().message}});
+            if (leaving_ == Leave::at_once) {
+                co_return;
+            }
             co_await ports_.clock.sleep_for(kStoreRetry);
             continue;
         }
@@ -155,6 +158,9 @@ Task<void> BackendController::load_record() {
             const auto row = co_await ports_.store.operation(*record->operation);
             if (!row) {
                 ports_.log.error("backend.store", {{"error", row.error().message}});
+                if (leaving_ == Leave::at_once) {
+                    co_return;
+                }
                 co_await ports_.clock.sleep_for(kStoreRetry);
                 continue;
             }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
 #include <filesystem>
 #include <system_error>
@@ -12,7 +13,9 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/file.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "core/random.hpp"
@@ -124,6 +127,35 @@ Result<InstallId> install_id_of(const std::string& path) {
     return InstallId{std::move(fresh)};
 }
 
+// A copy of the folder has the same id, by which a nova knows its engines: two that ran would end
+// each other's. So the id is also an abstract socket's name, which goes with its holder. -1 where
+// there are no such sockets.
+Result<int> claim(const InstallId& id, const std::string& path) {
+    const int claimed = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (claimed < 0) {
+        return -1;
+    }
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    const std::string name = fmt::format("nova/{}", id.value);
+    std::ranges::copy(name, address.sun_path + 1);
+    const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name.size());
+    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast): as bind() wants it
+    if (::bind(claimed, reinterpret_cast<const sockaddr*>(&address), size) == 0) {
+        return claimed;
+    }
+    const bool in_use = errno == EADDRINUSE;
+    ::close(claimed);
+    if (!in_use) {
+        return -1;
+    }
+    return fail(
+        ErrorCode::precondition,
+        fmt::format("The data directory {} is a copy of one that another nova uses.", path),
+        fmt::format("Remove {}/install-id: then it has engines of its own.", path)
+    );
+}
+
 }  // namespace
 
 Result<std::string> resolve_data_directory(const DataDirectoryPlaces& places) {
@@ -205,24 +237,32 @@ Result<DataDirectory> DataDirectory::open(std::string path) {
     if (!id) {
         return propagate(id);
     }
+    const auto claimed = claim(*id, directory.path_);
+    if (!claimed) {
+        return propagate(claimed);
+    }
+    directory.claim_ = *claimed;
     directory.install_id_ = std::move(*id);
     return directory;
 }
 
 DataDirectory::DataDirectory(DataDirectory&& other) noexcept
     : path_{std::move(other.path_)}, lock_{std::exchange(other.lock_, -1)},
-      install_id_{std::move(other.install_id_)} {}
+      claim_{std::exchange(other.claim_, -1)}, install_id_{std::move(other.install_id_)} {}
 
 DataDirectory& DataDirectory::operator=(DataDirectory&& other) noexcept {
     std::swap(path_, other.path_);
     std::swap(lock_, other.lock_);
+    std::swap(claim_, other.claim_);
     std::swap(install_id_, other.install_id_);
     return *this;
 }
 
 DataDirectory::~DataDirectory() {
-    if (lock_ >= 0) {
-        ::close(lock_);
+    for (const int descriptor : {claim_, lock_}) {
+        if (descriptor >= 0) {
+            ::close(descriptor);
+        }
     }
 }
 

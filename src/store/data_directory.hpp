@@ -32,7 +32,8 @@ bool is_placeholder_secret(std::string_view value);
 class DataDirectory {
 public:
     // Makes the folder (0700), locks it, and makes its install-id when it has none. Errors:
-    // precondition: in use (names the process), cannot be made or written; corrupt: install-id.
+    // precondition: in use (names the process), a copy of one in use, cannot be made or written;
+    // corrupt: install-id.
     static Result<DataDirectory> open(std::string path);
     DataDirectory(DataDirectory&& other) noexcept;
     DataDirectory& operator=(DataDirectory&& other) noexcept;
@@ -54,6 +55,7 @@ private:
 
     std::string path_;
     int lock_ = -1;
+    int claim_ = -1;
     InstallId install_id_;
 };
 

@@ -195,6 +195,20 @@ TEST_F(Directory, WritesARandomSecretOnceAndReadsItBack) {
     EXPECT_EQ(read_admin_secret(path_)->reveal(), first->reveal());
 }
 
+TEST_F(Directory, RefusesACopyOfOneInUse) {
+    auto first = DataDirectory::open(path_);
+    ASSERT_TRUE(first);
+    const std::string copy = folder_ + "/copy";
+    std::filesystem::create_directories(copy);
+    std::filesystem::copy_file(path_ + "/install-id", copy + "/install-id");
+    const auto second = DataDirectory::open(copy);
+    ASSERT_FALSE(second);
+    EXPECT_EQ(second.error().code, ErrorCode::precondition);
+    EXPECT_NE(second.error().remedy.find("install-id"), std::string::npos);
+    first = fail(ErrorCode::unavailable, "closed");
+    EXPECT_TRUE(DataDirectory::open(copy)) << "the other one has ended";
+}
+
 TEST_F(Directory, TakesASecretThatAHumanChose) {
     write("admin-secret", "  correct horse battery staple \n", 0600);
     EXPECT_EQ(read_admin_secret(path_)->reveal(), "correct horse battery staple");

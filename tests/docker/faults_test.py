@@ -256,6 +256,25 @@ def test_a_daemon_that_is_away(nova, docker, gguf):
     assert docker.ps() == {}
 
 
+def test_a_daemon_that_is_away_does_not_keep_nova(nova, docker, gguf):
+    """It ends after the drain and what an engine may take; the next one finds the container."""
+    nova.start("llamacpp", "--model", gguf)
+    before = docker.docker("ps", "-q", "--no-trunc")
+    nova.cli("config", "set", "drain_s", "0")
+    docker.process.send_signal(signal.SIGSTOP)
+    try:
+        nova.process.terminate()
+        assert nova.process.wait(60) == 0
+        assert "nova.left_behind" in nova.log()
+    finally:
+        docker.process.send_signal(signal.SIGCONT)
+    nova.serve()
+    nova.wait_state("ready")
+    assert docker.docker("ps", "-q", "--no-trunc") == before
+    nova.cli("stop", "--wait")
+    assert docker.ps() == {}
+
+
 def test_a_daemon_that_is_gone_when_something_is_wanted(nova, docker, gguf):
     docker.stop()
     try:
