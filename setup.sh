@@ -208,9 +208,17 @@ start_nova() {
         build/release/nova up
 }
 
+# Did nova run here before? Then what it is to run was somebody's wish, not this script's.
+has_run_before() {
+    [[ -e ${NOVA_DATA_DIR:-${XDG_DATA_HOME:-$HOME/.local/share}/nova}/nova.db ]]
+}
+
 # Docker answers, but it may be cut off from the registry: then a native engine serves as well.
 start_nova_with_fallback() {
-    local code
+    local code before=no
+    if has_run_before; then
+        before=yes
+    fi
     # Not as a condition: that would switch off `set -e` inside.
     set +e
     (
@@ -219,9 +227,12 @@ start_nova_with_fallback() {
     )
     code=$?
     set -e
-    if ((code == 0)) || [[ $runtime != docker || $mode == cloud-only || $asked == yes ]]; then
+    if ((code == 0)) || [[ $runtime != docker || $mode == cloud-only || $asked == yes ||
+        $before == yes ]]; then
         return "$code"
     fi
+    # nova goes on wanting it in Docker until it is told otherwise.
+    build/release/nova stop || true
     build/release/nova down
     runtime=native
     reason='no engine started in Docker (what it said stands above)'

@@ -136,6 +136,18 @@ def real_images(docker, registry):
     return names
 
 
+def test_up_needs_no_program_of_an_engine(clean, fakes, tmp_path):
+    nova = DockerNova(tmp_path / "data", clean, fakes, {"NOVA_ENGINES_DIR": str(tmp_path / "none")})
+    try:
+        done = nova.cli("up", "--gateway-listen", f"127.0.0.1:{nova.gateway}", "--control-listen",
+                        f"127.0.0.1:{nova.control}", "--model", write_gguf(tmp_path / "a.gguf"))
+        assert "tokens/s" in done.stdout and "nstalling" not in done.stderr
+        assert clean.ps() == {"nova-llamacpp": "running"}
+        assert not (tmp_path / "none").exists()
+    finally:
+        nova.cli("down", check=False)
+
+
 def test_real_llama_cpp_and_ollama_by_command_line(tmp_path, clean, real_images):
     with DockerNova(tmp_path / "data", clean, real_images) as nova:
         expect_stopped(nova)

@@ -85,7 +85,7 @@ def test_engines_run_in_docker_where_it_answers_and_the_reason_is_said(clone, do
     assert where in done.stdout and why in done.stdout, done.stdout
 
 
-def whole_setup(clone, nova, *words):
+def whole_setup(clone, nova, *words, home="/h"):
     """All of setup.sh where Docker answers, with stand-ins for what it calls; the calls."""
     calls = clone / "calls"
     bin_folder = clone / "bin"
@@ -100,7 +100,7 @@ def whole_setup(clone, nova, *words):
         path.chmod(0o755)
     done = subprocess.run(["./setup.sh", "--mode", "hybrid", *words], cwd=clone, text=True,
                           capture_output=True, check=False,
-                          env={"PATH": f"{bin_folder}:/usr/bin:/bin", "USER": "me", "HOME": "/h"})
+                          env={"PATH": f"{bin_folder}:/usr/bin:/bin", "USER": "me", "HOME": str(home)})
     return done, [line for line in calls.read_text().splitlines() if "print-dir" not in line]
 
 
@@ -110,13 +110,21 @@ FAILS_IN_DOCKER = '[[ $1 != up || $NOVA_RUNTIME != docker ]]'
 def test_docker_that_cannot_fetch_the_image_is_no_end(clone):
     done, calls = whole_setup(clone, FAILS_IN_DOCKER)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert calls == ["engines model", "nova up docker", "nova down ", "engines llamacpp",
-                     "nova up process"]
+    assert calls == ["engines model", "nova up docker", "nova stop ", "nova down ",
+                     "engines llamacpp", "nova up process"]
     assert "native programs: no engine started in Docker" in done.stdout
 
 
 def test_docker_that_was_asked_for_is_not_replaced(clone):
     done, calls = whole_setup(clone, FAILS_IN_DOCKER, "--runtime", "docker")
+    assert done.returncode == 1 and calls == ["engines model", "nova up docker"]
+
+
+def test_what_ran_before_is_not_replaced(clone):
+    data = clone / "home" / ".local" / "share" / "nova"
+    data.mkdir(parents=True)
+    (data / "nova.db").touch()
+    done, calls = whole_setup(clone, FAILS_IN_DOCKER, home=clone / "home")
     assert done.returncode == 1 and calls == ["engines model", "nova up docker"]
 
 
