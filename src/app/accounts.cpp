@@ -65,6 +65,7 @@ Accounts::Accounts(Parts parts)
     : parts_{std::move(parts)}, ledger_{open_ledger(parts_)}, publisher_{parts_.plane},
       keys_{{
           .store = parts_.store,
+          .feed = parts_.feed,
           .clock = parts_.clock,
           .mint = &mint_key,
           .publish = [this](const std::vector<recovery::KeyRecord>& keys

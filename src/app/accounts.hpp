@@ -28,6 +28,7 @@ public:
         Clock& clock;
         Log& log;
         store::StateStore& store;
+        lifecycle::EventFeed& feed;
         const config::Settings& settings;
         const store::DataDirectory& directory;
         recovery::AdminAuth& auth;

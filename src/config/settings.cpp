@@ -11,6 +11,7 @@
 
 #include "config/engine_images.hpp"
 #include "config/named_values.hpp"
+#include "core/json.hpp"
 
 namespace nova::config {
 namespace {
@@ -287,6 +288,15 @@ bool is_word_of(std::string_view words, std::string_view text) {
     return false;
 }
 
+// As parse_hub_url of catalog has it, before it is kept: http only to this machine.
+bool is_hub_address(std::string_view text) {
+    constexpr std::array<std::string_view, 4> kStarts{
+        "https://", "http://127.0.0.1", "http://localhost", "http://[::1]"
+    };
+    return text != kStarts[0] && text.find_first_of("? \t") == std::string_view::npos &&
+           std::ranges::any_of(kStarts, [&](auto start) { return text.starts_with(start); });
+}
+
 Result<SettingValue> checked_text(const SettingRow& row, std::string_view text) {
     if (row.type == SettingType::word && !is_word_of(row.words, text)) {
         std::string list{row.words};
@@ -302,6 +312,9 @@ Result<SettingValue> checked_text(const SettingRow& row, std::string_view text) 
         if (const auto aliases = aliases_from(text); !aliases) {
             return propagate(aliases);
         }
+    }
+    if (row.name == "hub.url" && !is_hub_address(text)) {
+        return refused(row, "an https address without a query, as https://huggingface.co");
     }
     if (row.name == "docker.images") {
         if (const auto images = engine_images_from(text); !images) {
@@ -421,43 +434,42 @@ Task<Result<std::vector<std::string>>> Settings::load() {
     co_return passed_over;
 }
 
-Task<Result<void>> Settings::set(std::string name, SettingValue value) {
-    const SettingRow* row = find_setting(name);
-    if (row == nullptr) {
-        co_return fail(
-            ErrorCode::not_found, fmt::format("There is no setting called \"{}\".", name)
-        );
-    }
-    const Json document = std::visit([](const auto& plain) { return Json(plain); }, value);
-    if (const auto valid = setting_from_json(*row, document); !valid) {
-        co_return propagate(valid);
-    }
-    std::string key = std::string{kKeyPrefix} + name;
+Task<Result<void>> Settings::change(std::vector<SettingChange> changes) {
     std::vector<store::Write> writes;
-    writes.emplace_back(store::PutDocument{.key = {key}, .json = json_text(document)});
+    for (const SettingChange& change : changes) {
+        const SettingRow* row = find_setting(change.name);
+        if (row == nullptr) {
+            co_return fail(
+                ErrorCode::not_found, fmt::format("There is no setting called \"{}\".", change.name)
+            );
+        }
+        const std::string key = std::string{kKeyPrefix} + change.name;
+        if (!change.value) {
+            writes.emplace_back(store::DeleteDocument{.key = {key}});
+            continue;
+        }
+        const Json document =
+            std::visit([](const auto& plain) { return Json(plain); }, *change.value);
+        if (const auto valid = setting_from_json(*row, document); !valid) {
+            co_return propagate(valid);
+        }
+        writes.emplace_back(store::PutDocument{.key = {key}, .json = json_text(document)});
+    }
     const auto committed = co_await store_.commit(std::move(writes));
     if (!committed) {
         co_return propagate(committed);
     }
-    auto& layers = values_[name];
-    std::erase_if(layers, [](const auto& layer) { return layer.layer == Layer::store; });
-    layers.push_back({.value = std::move(value), .layer = Layer::store, .where = std::move(key)});
-    co_return Result<void>{};
-}
-
-Task<Result<void>> Settings::reset(std::string name) {
-    if (find_setting(name) == nullptr) {
-        co_return fail(
-            ErrorCode::not_found, fmt::format("There is no setting called \"{}\".", name)
-        );
+    for (SettingChange& change : changes) {
+        auto& layers = values_[change.name];
+        std::erase_if(layers, [](const auto& layer) { return layer.layer == Layer::store; });
+        if (change.value) {
+            layers.push_back(
+                {.value = std::move(*change.value),
+                 .layer = Layer::store,
+                 .where = std::string{kKeyPrefix} + change.name}
+            );
+        }
     }
-    std::vector<store::Write> writes;
-    writes.emplace_back(store::DeleteDocument{.key = {std::string{kKeyPrefix} + name}});
-    const auto committed = co_await store_.commit(std::move(writes));
-    if (!committed) {
-        co_return propagate(committed);
-    }
-    std::erase_if(values_[name], [](const auto& layer) { return layer.layer == Layer::store; });
     co_return Result<void>{};
 }
 

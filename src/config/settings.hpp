@@ -46,6 +46,11 @@ Result<SettingValue> setting_from_text(const SettingRow& row, std::string_view t
 Result<SettingValue> setting_from_json(const SettingRow& row, const Json& value);
 std::string text_of(const SettingValue& value);
 
+struct SettingChange {
+    std::string name;
+    std::optional<SettingValue> value{};  // empty: back to seed or default
+};
+
 // default < boot seed (file, environment) < store. Single-threaded (control thread).
 class Settings {
 public:
@@ -55,11 +60,9 @@ public:
     // Reads documents setting/NAME. A stored value that is no longer valid is passed over and named
     // in the answer, so that a bad row cannot keep nova from starting.
     Task<Result<std::vector<std::string>>> load();
-    // Validates, writes, then applies. Errors: not_found (no such setting), unprocessable, the
-    // store's.
-    Task<Result<void>> set(std::string name, SettingValue value);
-    // Back to seed or default.
-    Task<Result<void>> reset(std::string name);
+    // Validates, writes, then applies: all or none. Errors: not_found (no such setting),
+    // unprocessable, the store's.
+    Task<Result<void>> change(std::vector<SettingChange> changes);
 
     // The name must be in the table and of this type.
     std::int64_t integer(std::string_view name) const;

@@ -77,7 +77,7 @@ TEST(Settings, StoreWinsOverSeedWinsOverDefault) {
     Settings settings{store, seeds};
     EXPECT_EQ(settings.integer("drain_s"), 5);
     EXPECT_EQ(settings.integer("probe_strikes"), 3);
-    ASSERT_TRUE(run(settings.set("drain_s", SettingValue{std::int64_t{9}})));
+    ASSERT_TRUE(run(settings.change({{"drain_s", SettingValue{std::int64_t{9}}}})));
     EXPECT_EQ(settings.integer("drain_s"), 9);
 
     Settings again{store, seeds};
@@ -92,17 +92,45 @@ TEST(Settings, StoreWinsOverSeedWinsOverDefault) {
     EXPECT_EQ(text_of(explained->hidden[0].value), "15");
     EXPECT_EQ(explained->hidden[1].where, "NOVA_DRAIN_S");
 
-    ASSERT_TRUE(run(again.reset("drain_s")));
+    ASSERT_TRUE(run(again.change({{"drain_s"}})));
     EXPECT_EQ(again.integer("drain_s"), 5);
 }
 
 TEST(Settings, RefusesWithoutWriting) {
     store::MemoryStore store;
     Settings settings{store, {}};
-    EXPECT_EQ(run(settings.set("nope", SettingValue{true})).error().code, ErrorCode::not_found);
-    EXPECT_FALSE(run(settings.set("drain_s", SettingValue{std::int64_t{-1}})));
+    EXPECT_EQ(
+        run(settings.change({{"nope", SettingValue{true}}})).error().code, ErrorCode::not_found
+    );
+    EXPECT_FALSE(run(settings.change({{"drain_s", SettingValue{std::int64_t{-1}}}})));
     EXPECT_EQ(settings.integer("drain_s"), 15);
     EXPECT_TRUE(run(store.list("setting/"))->empty());
+}
+
+TEST(Settings, ChangesAllOrNone) {
+    store::MemoryStore store;
+    Settings settings{store, {}};
+    ASSERT_TRUE(run(settings.change({{"drain_s", SettingValue{std::int64_t{9}}}})));
+    EXPECT_FALSE(run(settings.change(
+        {{"drain_s"},
+         {"probe_strikes", SettingValue{std::int64_t{5}}},
+         {"mode", SettingValue{std::string{"nonsense"}}}}
+    )));
+    EXPECT_EQ(settings.integer("drain_s"), 9);
+    EXPECT_EQ(settings.integer("probe_strikes"), 3);
+    EXPECT_EQ(run(store.list("setting/"))->size(), 1U);
+}
+
+// A bad one would keep nova from starting, and nothing could be changed any more.
+TEST(Settings, TheHubIsAnAddress) {
+    const SettingRow& hub = *find_setting("hub.url");
+    for (const char* good : {"https://huggingface.co", "http://127.0.0.1:9/hf", "http://[::1]:9"}) {
+        EXPECT_TRUE(setting_from_text(hub, good)) << good;
+    }
+    for (const char* bad :
+         {"", "huggingface.co", "https://", "http://mirror.example", "https://a?b", "ftp://a"}) {
+        EXPECT_FALSE(setting_from_text(hub, bad)) << bad;
+    }
 }
 
 TEST(Settings, PassesOverABadStoredValueAndNamesIt) {

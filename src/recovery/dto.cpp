@@ -172,6 +172,21 @@ const BackendSpec* last_of(const std::string& engine, const BackendStatus& statu
     return nullptr;
 }
 
+// Started again: what is said now counts, all else is as it was.
+BackendSpec as_before(const BackendSpec& before, const StartRequest& request) {
+    BackendSpec spec = before;
+    if (request.runtime != BackendSpec{}.runtime) {
+        spec.runtime = request.runtime;
+    }
+    if (!request.model.empty()) {
+        spec.model = ModelId{request.model};
+    }
+    for (const auto& [name, value] : request.options) {
+        spec.options[name] = value;
+    }
+    return spec;
+}
+
 }  // namespace
 
 std::string render_error(const Error& error) {
@@ -350,7 +365,7 @@ wish_from(const std::string& engine, const StartRequest& request, const BackendS
     if (engine == kCustom) {
         const bool again = spec.url.empty() && before != nullptr;
         if (again) {
-            spec = *before;
+            spec = as_before(*before, request);
         }
         if (spec.url.empty()) {
             return fail(
@@ -369,10 +384,7 @@ wish_from(const std::string& engine, const StartRequest& request, const BackendS
         );
     }
     if (spec.model.value.empty() && before != nullptr) {
-        spec = *before;
-        for (const auto& [name, value] : request.options) {
-            spec.options[name] = value;
-        }
+        spec = as_before(*before, request);
     }
     if (spec.model.value.empty()) {
         return fail(

@@ -125,6 +125,27 @@ TEST(Wish, TakesTheLastModelOfThatEngineOnly) {
     EXPECT_FALSE(other.error().remedy.empty());
 }
 
+TEST(Wish, StartedAgainTakesWhatIsSaidNow) {
+    BackendStatus last;
+    last.wanted.emplace();
+    last.wanted->engine = EngineName{"llamacpp"};
+    last.wanted->model = ModelId{"/m.gguf"};
+    last.wanted->runtime = "process";
+    StartRequest request;
+    EXPECT_EQ(wish_from("llamacpp", request, last)->runtime, "process");
+    request.runtime = "docker";
+    EXPECT_EQ(wish_from("llamacpp", request, last)->runtime, "docker");
+    last.wanted->engine = EngineName{"custom"};
+    last.wanted->url = "http://127.0.0.1:1/v1";
+    request.model = "b";
+    request.options["context"] = "1024";
+    const auto custom = wish_from("custom", request, last);
+    ASSERT_TRUE(custom);
+    EXPECT_EQ(custom->url, "http://127.0.0.1:1/v1");
+    EXPECT_EQ(custom->model.value, "b");
+    EXPECT_EQ(custom->options.at("context"), "1024");
+}
+
 TEST(Wish, DoesNotInheritOptionsWhenAModelIsNamed) {
     BackendStatus last;
     last.wanted.emplace();

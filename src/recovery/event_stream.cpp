@@ -115,18 +115,20 @@ event_text(std::uint64_t id, const std::string& type, const std::string& json, W
     return net::sse_event(type, json_text(data), id_text);
 }
 
-// Everything stored after `id`; returns the last id sent, empty when the client has gone.
+// Everything stored after `id`; returns the last id sent, 0 for none (the reader's own may be of an
+// older store, and beyond all that will come), empty when the client has gone.
 Task<std::optional<std::uint64_t>>
 replay(net::Exchange& exchange, EventSource& source, std::uint64_t id) {
+    std::uint64_t sent = 0;
     for (;;) {
         const auto rows = co_await source.store.events_after(id, source.limits.replay_page);
         if (!rows || rows->empty()) {
-            co_return id;  // a store that is away loses the past, not the stream
+            co_return sent;  // a store that is away loses the past, not the stream
         }
         std::string text;
         for (const store::EventRow& row : *rows) {
             text += event_text(row.id, row.type, row.json, row.at);
-            id = row.id;
+            id = sent = row.id;
         }
         if (const auto written = co_await exchange.write(text); !written) {
             co_return std::nullopt;

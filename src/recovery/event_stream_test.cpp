@@ -115,6 +115,19 @@ TEST_F(EventStreamTest, ResumesWithoutGapAndWithoutDouble) {
     EXPECT_EQ(Json::parse(events[3].data)["data"], 4);
 }
 
+// A store that was begun anew gives smaller ids than the reader has seen.
+TEST_F(EventStreamTest, TellsTheNewsToAReaderOfAnOlderStore) {
+    store_event("state", "1");
+    FakeExchange& exchange = get("/events");
+    exchange.add_header("Last-Event-ID", "5000");
+    start(exchange);
+    publish(2, "2");
+    poll();
+    const auto events = events_of(exchange);
+    ASSERT_EQ(events.size(), 2U);
+    EXPECT_EQ(Json::parse(events[1].data)["data"], 2);
+}
+
 TEST_F(EventStreamTest, TellsOperationsInTheShapeOfTheApi) {
     lifecycle::Operation operation;
     operation.id = OperationId{"op1"};

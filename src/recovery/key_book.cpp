@@ -248,6 +248,21 @@ Task<Result<std::vector<std::string>>> KeyBook::load() {
     co_return passed_over;
 }
 
+// Who reads the events now is told the same as who reads them again.
+Task<Result<void>> KeyBook::keep(store::Write change, store::AppendEvent audit) {
+    lifecycle::FeedEvent event{.id = 0, .type = audit.type, .json = audit.json, .at = audit.at};
+    std::vector<store::Write> writes;
+    writes.push_back(std::move(change));
+    writes.emplace_back(std::move(audit));
+    const auto committed = co_await parts_.store.commit(std::move(writes));
+    if (!committed) {
+        co_return propagate(committed);
+    }
+    event.id = committed->event_ids.front();
+    parts_.feed.publish(event);
+    co_return Result<void>{};
+}
+
 Task<Result<KeyBook::Created>> KeyBook::create(KeyWish wish, std::string actor) {
     const auto same_name = [&wish](const KeyRecord& key) { return key.is.name == wish.name; };
     if (std::ranges::any_of(keys_, same_name)) {
@@ -271,16 +286,15 @@ Task<Result<KeyBook::Created>> KeyBook::create(KeyWish wish, std::string actor) 
         .created_at = parts_.clock.wall_now(),
         .is = std::move(wish),
     };
-    std::vector<store::Write> writes;
-    writes.emplace_back(store::PutDocument{
+    store::PutDocument document{
         .key = {std::string{kKeyPrefix} + record.id},
         .json = json_text(document_of(record)),
         .expect = {.kind = store::Expect::Kind::absent},
-    });
-    writes.emplace_back(audit("key.create", record, actor, record.created_at));
-    const auto committed = co_await parts_.store.commit(std::move(writes));
-    if (!committed) {
-        co_return propagate(committed);
+    };
+    const auto kept =
+        co_await keep(std::move(document), audit("key.create", record, actor, record.created_at));
+    if (!kept) {
+        co_return propagate(kept);
     }
     keys_.push_back(record);
     co_await parts_.publish(keys_);
@@ -297,12 +311,12 @@ Task<Result<void>> KeyBook::revoke(std::string id, std::string actor) {
             .remedy = "See them with: nova keys list",
         });
     }
-    std::vector<store::Write> writes;
-    writes.emplace_back(store::DeleteDocument{.key = {std::string{kKeyPrefix} + id}});
-    writes.emplace_back(audit("key.revoke", *found, actor, parts_.clock.wall_now()));
-    const auto committed = co_await parts_.store.commit(std::move(writes));
-    if (!committed) {
-        co_return propagate(committed);
+    const auto kept = co_await keep(
+        store::DeleteDocument{.key = {std::string{kKeyPrefix} + id}},
+        audit("key.revoke", *found, actor, parts_.clock.wall_now())
+    );
+    if (!kept) {
+        co_return propagate(kept);
     }
     std::erase_if(keys_, [&id](const KeyRecord& key) { return key.id == id; });
     co_await parts_.publish(keys_);

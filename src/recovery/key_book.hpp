@@ -13,6 +13,7 @@
 #include "core/result.hpp"
 #include "core/secret.hpp"
 #include "core/task.hpp"
+#include "lifecycle/backend_control.hpp"
 #include "store/state_store.hpp"
 
 namespace nova::recovery {
@@ -53,6 +54,7 @@ class KeyBook {
 public:
     struct Parts {
         store::StateStore& store;
+        lifecycle::EventFeed& feed;
         const Clock& clock;
         std::function<MintedKey()> mint;
         // Makes the keys known to every worker; returns when they go by them.
@@ -78,6 +80,8 @@ public:
     Task<Result<void>> revoke(std::string id, std::string actor);
 
 private:
+    Task<Result<void>> keep(store::Write change, store::AppendEvent audit);
+
     Parts parts_;
     std::vector<KeyRecord> keys_;  // oldest first
 };

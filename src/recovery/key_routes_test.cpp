@@ -23,6 +23,7 @@ protected:
     KeyBook::Parts parts() {
         return {
             .store = store_,
+            .feed = feed_,
             .clock = clock_,
             .mint =
                 [this] {
@@ -46,6 +47,7 @@ protected:
     static Json json_of(const FakeExchange& exchange) { return Json::parse(exchange.sent); }
 
     store::MemoryStore store_;
+    lifecycle::EventFeed feed_;
     int minted_ = 0;
     std::vector<std::string> published_;
     KeyBook book_{parts()};
@@ -66,6 +68,18 @@ TEST_F(KeyRoutesTest, TellAKeyOnceAndItsFactsAlways) {
     EXPECT_EQ(listed["keys"], Json::array({created}));
     EXPECT_EQ(created["requests_per_minute"], 60);
     EXPECT_EQ(created["expires_at"], rfc3339(clock_.wall_now() + std::chrono::seconds{60}));
+}
+
+TEST_F(KeyRoutesTest, TellWhatWasDoneToWhoeverListens) {
+    std::vector<lifecycle::FeedEvent> told;
+    feed_.subscribe([&told](const lifecycle::FeedEvent& event) { told.push_back(event); });
+    call("POST", "/keys", R"({"name":"laptop"})");
+    call("DELETE", "/keys/id1");
+    ASSERT_EQ(told.size(), 2U);
+    EXPECT_EQ(told[0].type, "audit");
+    EXPECT_EQ(Json::parse(told[0].json)["action"], "key.create");
+    EXPECT_EQ(Json::parse(told[1].json)["action"], "key.revoke");
+    EXPECT_EQ(told[1].id, told[0].id + 1) << "as the store has them";
 }
 
 TEST_F(KeyRoutesTest, NeedTheSecretBeforeTheyDoAnything) {

@@ -2,6 +2,7 @@
 #include "recovery/settings_routes.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 #include <utility>
 
@@ -11,6 +12,7 @@
 namespace nova::recovery {
 namespace {
 
+using config::SettingChange;
 using config::SettingRow;
 using config::Settings;
 using config::SettingType;
@@ -83,10 +85,7 @@ Error no_such_setting(const std::string& name) {
     };
 }
 
-// Empty value: back to seed or default.
-using Change = std::pair<std::string, std::optional<SettingValue>>;
-
-Result<std::vector<Change>> changes_from(std::string_view body) {
+Result<std::vector<SettingChange>> changes_from(std::string_view body) {
     const auto document = parse_json(body, "The body");
     if (!document) {
         return propagate(document);
@@ -96,38 +95,36 @@ Result<std::vector<Change>> changes_from(std::string_view body) {
             ErrorCode::invalid_argument, "The body must be an object of settings and their values."
         );
     }
-    std::vector<Change> changes;
+    std::vector<SettingChange> changes;
     for (const auto& [name, value] : document->items()) {
         const SettingRow* row = config::find_setting(name);
         if (row == nullptr) {
             return fail(no_such_setting(name));
         }
         if (value.is_null()) {
-            changes.emplace_back(name, std::nullopt);
+            changes.push_back({.name = name});
             continue;
         }
         auto checked = config::setting_from_json(*row, value);
         if (!checked) {
             return propagate(checked);
         }
-        changes.emplace_back(name, std::move(*checked));
+        changes.push_back({.name = name, .value = std::move(*checked)});
     }
     return changes;
 }
 
-Task<Result<void>> apply(SettingsAccess& access, std::vector<Change> changes) {
+std::vector<std::string> names_of(const std::vector<SettingChange>& changes) {
     std::vector<std::string> names;
-    for (auto& [name, value] : changes) {
-        Result<void> stored;
-        if (value) {
-            stored = co_await access.settings.set(name, std::move(*value));
-        } else {
-            stored = co_await access.settings.reset(name);
-        }
-        if (!stored) {
-            co_return propagate(stored);
-        }
-        names.push_back(name);
+    std::ranges::transform(changes, std::back_inserter(names), &SettingChange::name);
+    return names;
+}
+
+Task<Result<void>> apply(SettingsAccess& access, std::vector<SettingChange> changes) {
+    auto names = names_of(changes);
+    const auto stored = co_await access.settings.change(std::move(changes));
+    if (!stored) {
+        co_return propagate(stored);
     }
     if (access.changed) {
         co_await access.changed(std::move(names));
@@ -145,10 +142,7 @@ Task<void> patch_settings(Exchange& exchange, SettingsAccess& access) {
     if (!changes) {
         co_return co_await answer_error(exchange, changes.error());
     }
-    std::vector<std::string> names;
-    for (const Change& change : *changes) {
-        names.push_back(change.first);
-    }
+    const auto names = names_of(*changes);
     const auto applied = co_await apply(access, std::move(*changes));
     if (!applied) {
         co_return co_await answer_error(exchange, applied.error());
@@ -179,8 +173,8 @@ Task<void> put_mode(Exchange& exchange, SettingsAccess& access) {
     if (!mode) {
         co_return co_await answer_error(exchange, mode.error());
     }
-    std::vector<Change> changes;
-    changes.emplace_back("mode", std::move(*mode));
+    std::vector<SettingChange> changes;
+    changes.push_back({.name = "mode", .value = std::move(*mode)});
     const auto applied = co_await apply(access, std::move(changes));
     if (!applied) {
         co_return co_await answer_error(exchange, applied.error());

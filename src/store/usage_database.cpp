@@ -14,6 +14,7 @@ namespace {
 // "novu" in ASCII (PRAGMA application_id): the ledger is no state file.
 constexpr int kApplicationId = 0x6e6f7675;
 constexpr int kUsageSchema = 1;
+constexpr std::uint64_t kMostTokens = std::uint64_t{1} << 40U;
 constexpr int kBusyTimeoutMs = 2000;
 constexpr int kMostMoves = 1000;  // microseconds by which a row may be moved on
 
@@ -56,10 +57,11 @@ public:
         return *this;
     }
 
-    // What does not fit becomes negative and is refused by the table's check.
+    // What no request can have becomes negative and is refused by the table's check: one such row
+    // would make every sum overflow.
     Binder& tokens(const std::optional<std::uint64_t>& value) {
         if (value) {
-            return number(static_cast<std::int64_t>(*value));
+            return number(*value <= kMostTokens ? static_cast<std::int64_t>(*value) : -1);
         }
         sqlite3_bind_null(statement_, ++at_);
         return *this;

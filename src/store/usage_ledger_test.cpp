@@ -137,11 +137,12 @@ TEST_F(UsageLedgerTest, KeepsRowsOfTheSameMomentApart) {
 // Trap 103.
 TEST_F(UsageLedgerTest, ABadRowDoesNotTakeItsBatchWithIt) {
     const auto database = open();
-    const auto written =
-        database->write({row("good", 1, 1), row("bad", UINT64_MAX, 1), row("good", 1, 1)});
+    const auto written = database->write(
+        {row("good", 1, 1), row("bad", UINT64_MAX, 1), row("bad", INT64_MAX, 1), row("good", 1, 1)}
+    );
     ASSERT_TRUE(written) << written.error().message;
     EXPECT_EQ(written->rows, 2U);
-    EXPECT_EQ(written->refused, 1U);
+    EXPECT_EQ(written->refused, 2U);
     const auto sums = *database->sums(all(UsageGroup::model));
     ASSERT_EQ(sums.size(), 1U);
     EXPECT_EQ(sums[0].requests, 2U);
