@@ -1,5 +1,5 @@
-// What every connection gets from its vectored write; what cannot write without a wait writes
-// nothing by write_now.
+// What every connection gets from its vectored write and its state; what cannot write without a
+// wait writes nothing by write_now.
 #include "net/connection.hpp"
 
 namespace nova::net {
@@ -18,6 +18,10 @@ Task<Result<void>>
 Connection::write_rest(std::span<const std::string_view> pieces, std::size_t written) {
     NOVA_CHECK(written == 0);
     return write_all(pieces);
+}
+
+Task<bool> Connection::answered_early() {
+    co_return !idle_and_clean();
 }
 
 }  // namespace nova::net

@@ -62,6 +62,11 @@ public:
     // The same by what the event loop has heard so far: after read_ahead() without a system call.
     virtual bool nothing_heard() { return idle_and_clean(); }
 
+    // Between two pieces of a long message: has the peer answered already, or closed? What is only
+    // its protocol's (a TLS server's session tickets) is no answer. Waits for nothing that has not
+    // come yet.
+    virtual Task<bool> answered_early();
+
     virtual void shutdown_send() = 0;  // FIN; reading goes on
     virtual void close() = 0;          // pending operations end with cancelled; idempotent
     virtual const Peer& peer() const = 0;

@@ -141,6 +141,26 @@ public:
 
     bool nothing_heard() override { return nothing_left() && plain_->nothing_heard(); }
 
+    // By what the records say: behind the handshake of TLS 1.3 a server sends tickets, unasked.
+    Task<bool> answered_early() override {
+        while (true) {
+            char byte = 0;
+            std::size_t size = 0;
+            ERR_clear_error();
+            const int done = SSL_peek_ex(ssl_.get(), &byte, 1, &size);
+            if (done == 1 || SSL_get_error(ssl_.get(), done) != SSL_ERROR_WANT_READ) {
+                co_return true;
+            }
+            if (plain_->idle_and_clean()) {
+                co_return false;  // a record that has begun is looked at when it is whole
+            }
+            const auto received = co_await receive_records();
+            if (!received || *received == 0) {
+                co_return true;
+            }
+        }
+    }
+
     void shutdown_send() override { plain_->shutdown_send(); }
 
     void close() override { plain_->close(); }

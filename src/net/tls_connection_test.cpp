@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <optional>
+#include <utility>
 
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -17,6 +18,7 @@
 #include "net/socket_connection.hpp"
 #include "net/test_server.hpp"
 #include "net/tls_connection.hpp"
+#include "net/upstream.hpp"
 
 namespace nova::net {
 namespace {
@@ -29,6 +31,7 @@ using Owned = std::unique_ptr<T, decltype([](T* pointer) { Free(pointer); })>;
 using Key = Owned<EVP_PKEY, EVP_PKEY_free>;
 using Certificate = Owned<X509, X509_free>;
 using Context = Owned<SSL_CTX, SSL_CTX_free>;
+using Session = Owned<SSL, SSL_free>;
 
 enum class Age { valid, expired };
 
@@ -102,17 +105,23 @@ Ends socket_pair(asio::io_context& io) {
     };
 }
 
+// The other end, which has still to shake hands.
+Session server_on(const Descriptor& socket, const Identity& identity) {
+    const Context context{SSL_CTX_new(TLS_server_method())};
+    SSL_CTX_use_certificate(context.get(), identity.certificate.get());
+    SSL_CTX_use_PrivateKey(context.get(), identity.key.get());
+    Session session{SSL_new(context.get())};
+    SSL_set_fd(session.get(), socket.get());
+    SSL_set_accept_state(session.get());
+    return session;
+}
+
 enum class Goodbye { close_notify, cut };
 
 // Shakes hands, echoes until "bye\n", then ends as told.
 Task<void>
 echo_server(asio::io_context& io, Descriptor& socket, const Identity& identity, Goodbye goodbye) {
-    const Context context{SSL_CTX_new(TLS_server_method())};
-    SSL_CTX_use_certificate(context.get(), identity.certificate.get());
-    SSL_CTX_use_PrivateKey(context.get(), identity.key.get());
-    const Owned<SSL, SSL_free> ssl{SSL_new(context.get())};
-    SSL_set_fd(ssl.get(), socket.get());
-    SSL_set_accept_state(ssl.get());
+    const Session ssl = server_on(socket, identity);
     std::string buffer(20'000, '\0');
     std::string seen;
     while (!seen.ends_with("bye\n")) {
@@ -239,6 +248,94 @@ TEST(Tls, GivesUpOnAServerThatSaysNothing) {
         const auto late = co_await start_tls(std::move(ends.client), "a.test", tls, soon);
         EXPECT_EQ(late ? ErrorCode::internal : late.error().code, ErrorCode::timeout);
     });
+}
+
+// Sends its session tickets behind the handshake, as servers of TLS 1.3 do; reads for as long as
+// there is something, and answers when so many bytes have come.
+Task<void> answering_server(
+    asio::io_context& io, Descriptor& socket, const Identity& identity, std::size_t answer_behind,
+    std::size_t& heard
+) {
+    constexpr std::string_view kAnswer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+    const Session ssl = server_on(socket, identity);
+    EXPECT_GT(SSL_get_num_tickets(ssl.get()), 0U);
+    std::string buffer(20'000, '\0');
+    bool answered = false;
+    while (true) {
+        std::size_t size = 0;
+        if (SSL_read_ex(ssl.get(), buffer.data(), buffer.size(), &size) != 1) {
+            if (SSL_get_error(ssl.get(), 0) != SSL_ERROR_WANT_READ) {
+                co_return;
+            }
+            co_await asio::post(io, asio::use_awaitable);
+            continue;
+        }
+        heard += size;
+        if (heard >= answer_behind && !std::exchange(answered, true)) {
+            std::size_t written = 0;
+            EXPECT_EQ(SSL_write_ex(ssl.get(), kAnswer.data(), kAnswer.size(), &written), 1);
+        }
+    }
+}
+
+struct Upload {
+    int status = 0;
+    bool reusable = false;
+    std::size_t heard = 0;
+};
+
+constexpr std::string_view kUploadHead =
+    "POST / HTTP/1.1\r\nHost: engine.test\r\nContent-Length: 4194304\r\n\r\n";
+constexpr std::size_t kUploadBytes = 4U << 20U;
+constexpr std::size_t kWholeUpload = kUploadHead.size() + kUploadBytes;
+
+Upload upload(std::size_t answer_behind) {
+    const Identity server = make_identity("DNS:engine.test", Age::valid);
+    const TrustedRoot root{server.certificate.get()};
+    Upload outcome;
+    asio::io_context io{1};
+    run_on(io, [&]() -> Task<void> {
+        SystemClock clock;
+        TlsClient tls;
+        Ends ends = socket_pair(io);
+        TaskGroup group{io.get_executor()};
+        group.spawn(
+            "server", answering_server(io, ends.server, server, answer_behind, outcome.heard)
+        );
+        const Deadline deadline = Deadline::in(clock, testing::kPatience / 2);
+        auto connection = co_await start_tls(std::move(ends.client), "engine.test", tls, deadline);
+        EXPECT_TRUE(connection.has_value());
+        UpstreamConnection upstream{*std::move(connection), HeadLimits{}};
+        const std::string body(kUploadBytes, 'x');
+        EXPECT_TRUE((co_await upstream.send(kUploadHead, body, "POST")).has_value());
+        upstream.connection().expire_at(deadline.at);
+        const auto head = co_await upstream.read_head();
+        if (head) {
+            outcome.status = (*head)->status;
+            EXPECT_EQ(co_await upstream.read_body_some(), "ok");
+        }
+        outcome.reusable = upstream.reusable();
+        // The server ends first: OpenSSL would write to a client that is gone, without a care for
+        // SIGPIPE.
+        group.cancel();
+        co_await group.join();
+    });
+    return outcome;
+}
+
+TEST(Tls, ALongBodyGoesOutWholeAlthoughTheServerSendsTickets) {
+    const Upload outcome = upload(kWholeUpload);
+    EXPECT_EQ(outcome.heard, kWholeUpload);
+    EXPECT_EQ(outcome.status, 200);
+    EXPECT_TRUE(outcome.reusable);
+}
+
+// Trap 21, behind the same tickets.
+TEST(Tls, ALongBodyEndsWhenTheAnswerIsThere) {
+    const Upload outcome = upload(1);
+    EXPECT_LT(outcome.heard, kUploadBytes / 2);
+    EXPECT_EQ(outcome.status, 200);
+    EXPECT_FALSE(outcome.reusable);
 }
 
 }  // namespace

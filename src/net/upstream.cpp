@@ -39,7 +39,7 @@ UpstreamConnection::send(std::string_view head, std::string_view body, std::stri
     }
     body.remove_prefix(std::min(body.size(), kSliceBytes));
     while (sent && !body.empty()) {
-        if (!connection_->idle_and_clean()) {
+        if (co_await connection_->answered_early()) {
             co_return Result<void>{};  // it answers before the end: the rest would be wasted
         }
         const std::string_view slice[] = {body.substr(0, kSliceBytes)};
