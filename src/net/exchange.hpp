@@ -27,6 +27,9 @@ public:
     // the client waits for it, so authenticate before. Errors: too_large, timeout, cancelled.
     virtual Task<Result<std::string>> read_body(std::size_t limit) = 0;
 
+    // What is answered to a client that is gone, or behind abort(), goes nowhere: begin does
+    // nothing, everything else fails with cancelled. A handler may learn of it only so.
+
     // A complete answer with Content-Length. extra: further headers, checked for line breaks.
     virtual Task<Result<void>> respond(
         int status, std::string_view content_type, std::string_view body,

@@ -202,6 +202,9 @@ Task<Result<void>> HttpSession::respond(
     int status, std::string_view content_type, std::string_view body,
     std::span<const HeaderView> extra
 ) {
+    if (answer_ == Answer::cut) {
+        co_return client_gone();
+    }
     queue_head(status, content_type, extra, body.size());
     const bool with_body = answer_body_ == AnswerBody::length;
     const std::string_view pieces[] = {out_, with_body ? body : std::string_view{}};
@@ -222,7 +225,7 @@ Task<Result<void>> HttpSession::respond_error(const Error& error) {
 
 Task<Result<void>>
 HttpSession::respond_with(int status, const Error& error, std::span<const HeaderView> extra) {
-    if (answer_ != Answer::none) {
+    if (answer_ == Answer::begun || answer_ == Answer::ended) {
         abort();
         co_return fail(ErrorCode::internal, "The answer had begun when the error came.");
     }
@@ -239,7 +242,9 @@ HttpSession::respond_with(int status, const Error& error, std::span<const Header
 void HttpSession::begin(
     int status, std::span<const HeaderView> headers, std::optional<std::uint64_t> length
 ) {
-    queue_head(status, {}, headers, length);
+    if (answer_ != Answer::cut) {
+        queue_head(status, {}, headers, length);
+    }
 }
 
 // What is left of the request body will be read behind the answer.
