@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstring>
+#include <memory>
 #include <vector>
 
 #include <boost/asio/as_tuple.hpp>
@@ -44,24 +45,33 @@ std::unexpected<Error> unreachable(const Endpoint& endpoint, const Error& error)
     return fail(ErrorCode::unavailable, endpoint.text() + " cannot be reached: " + error.message);
 }
 
+// Also held by the timer's handler: it may be queued already when the name resolves, and then runs
+// when the coroutine has gone on or is over.
+struct Lookup {
+    explicit Lookup(const asio::any_io_executor& executor) : resolver{executor} {}
+
+    asio::ip::tcp::resolver resolver;
+    bool late = false;
+};
+
 Task<Result<std::vector<SocketAddress>>> addresses_of(Endpoint endpoint, Deadline deadline) {
     if (auto literal = literal_address(endpoint)) {
         co_return std::vector<SocketAddress>{*literal};
     }
     const auto executor = co_await asio::this_coro::executor;
-    asio::ip::tcp::resolver resolver{executor};
+    const auto lookup = std::make_shared<Lookup>(executor);
     asio::steady_timer timer{executor, deadline.at};
-    bool late = false;
-    timer.async_wait([&](const boost::system::error_code& code) {
+    timer.async_wait([lookup](const boost::system::error_code& code) {
         if (!code) {
-            late = true;
-            resolver.cancel();
+            lookup->late = true;
+            lookup->resolver.cancel();
         }
     });
-    const auto [code, results] =
-        co_await resolver.async_resolve(endpoint.host, std::to_string(endpoint.port), kAwait);
+    const auto [code, results] = co_await lookup->resolver.async_resolve(
+        endpoint.host, std::to_string(endpoint.port), kAwait
+    );
     timer.cancel();
-    if (late) {
+    if (lookup->late) {
         co_return fail(
             ErrorCode::timeout, "The name " + endpoint.host + " took too long to resolve."
         );

@@ -2,6 +2,8 @@
 #include <array>
 #include <filesystem>
 
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <unistd.h>
@@ -27,6 +29,25 @@ TEST(Dial, FindsLocalhostWhereverItListens) {
         EXPECT_TRUE(connection.has_value()) << (connection ? "" : connection.error().message);
         connection = fail(ErrorCode::cancelled, "closed");
         co_await server.stop();
+    });
+}
+
+// The loop stands still until the name is resolved and the time is up: it then takes the name
+// first, and the timer's handler is queued when there is nothing left to be late for.
+TEST(Dial, ADeadlineThatPassesAsTheNameResolvesHarmsNobody) {
+    asio::io_context io{1};
+    run_on(io, [&]() -> Task<void> {
+        SystemClock clock;
+        const Deadline soon = Deadline::in(clock, std::chrono::milliseconds{20});
+        asio::post(io, [&clock, soon] {
+            while (clock.now() < soon.at + std::chrono::milliseconds{200}) {
+            }
+        });
+        const auto late = co_await dial({.host = "localhost", .port = 1}, clock, soon);
+        EXPECT_FALSE(late.has_value());
+        for (int turn = 0; turn < 10; ++turn) {
+            co_await asio::post(io, asio::use_awaitable);
+        }
     });
 }
 
