@@ -131,7 +131,9 @@ void WorkerState::cut(const UpstreamId& upstream) {
             return;  // a later cut took the timer over, or the worker is gone
         }
         for (ActiveRelay* relay : active) {
-            if (relay->cut) {
+            // Who has not begun its answer waits for no client but for its dial, and what the
+            // client then gets is a refusal or another provider's answer.
+            if (relay->cut && relay->exchange->started()) {
                 relay->exchange->abort();
             }
         }

@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 
 #include "gateway/gateway_fixture.hpp"
+#include "net/test_server.hpp"
 
 namespace nova::gateway {
 namespace {
@@ -223,6 +224,51 @@ TEST_F(WorkerSwitch, MetersCountWhatCameFromTheUpstream) {
         EXPECT_EQ(meters->front().requests.load(), 2U);
         EXPECT_TRUE(co_await until([&] { return meters->front().leases.load() == 0; }));
         EXPECT_GE(meters->front().last_use.load(), before.time_since_epoch().count());
+    });
+}
+
+class HastyDials : public testing::GatewayFixture {
+protected:
+    HastyDials() : GatewayFixture{policy()} {}
+
+    // The grace is over long before the dial is.
+    static GatewayPolicy policy() {
+        GatewayPolicy policy;
+        policy.cut_grace = 50ms;
+        policy.dial_timeout = 2s;
+        return policy;
+    }
+
+    RoutingTable silent(int number) const {
+        RoutingTable table = serving(number);
+        auto upstream = std::make_shared<Upstream>(*table.local);
+        upstream->endpoint = net::endpoint_of(nobody_.address());
+        table.local = std::move(upstream);
+        return table;
+    }
+
+    net::testing::SilentAddress nobody_;
+};
+
+TEST_F(HastyDials, ACutInOneIsARefusalOrAnotherProvidersAnswer) {
+    run([&]() -> Task<void> {
+        install(silent(1));
+        const auto alone = ask_aside(chat());
+        EXPECT_TRUE(co_await until([&] { return worker_.inflight(id(1)) == 1; }));
+        RoutingTable with_cloud = silent(2);
+        with_cloud.clouds = {cloud(3)};
+        install(with_cloud);
+        const auto another = ask_aside(chat());
+        EXPECT_TRUE(co_await until([&] { return worker_.inflight(id(2)) == 1; }));
+        with_cloud.local = nullptr;
+        install(with_cloud);
+        worker_.cut(id(1));
+        worker_.cut(id(2));
+        EXPECT_TRUE(co_await until([&] { return alone->has_value() && another->has_value(); }));
+        EXPECT_EQ((*alone)->status, 503);
+        EXPECT_NE((*alone)->body.find("backend_switched"), std::string::npos) << (*alone)->body;
+        EXPECT_EQ((*another)->status, 200);
+        EXPECT_EQ((*another)->header("x-nova-route"), "local(backend_switched) -> c3");
     });
 }
 

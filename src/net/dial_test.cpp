@@ -1,11 +1,9 @@
 // Names, dead addresses and unix sockets.
-#include <array>
 #include <filesystem>
 
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <gtest/gtest.h>
-#include <netinet/in.h>
 #include <unistd.h>
 
 #include "net/dial.hpp"
@@ -17,6 +15,7 @@ namespace {
 
 using testing::run_on;
 using testing::Server;
+using testing::SilentAddress;
 
 TEST(Dial, FindsLocalhostWhereverItListens) {
     asio::io_context io{1};
@@ -50,38 +49,6 @@ TEST(Dial, ADeadlineThatPassesAsTheNameResolvesHarmsNobody) {
         }
     });
 }
-
-// Listens and lets nobody in: its queue is full, so the kernel does not answer.
-class SilentAddress {
-public:
-    SilentAddress() {
-        address_ = *literal_address({.host = "127.0.0.1"});
-        EXPECT_EQ(::bind(listener_, address_.get(), address_.size), 0);
-        EXPECT_EQ(::getsockname(listener_, address_.get(), &address_.size), 0);
-        EXPECT_EQ(::listen(listener_, 0), 0);
-        for (int& guest : guests_) {
-            guest = ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-            ::connect(guest, address_.get(), address_.size);
-        }
-    }
-
-    SilentAddress(const SilentAddress&) = delete;
-    SilentAddress& operator=(const SilentAddress&) = delete;
-
-    ~SilentAddress() {
-        ::close(listener_);
-        for (const int guest : guests_) {
-            ::close(guest);
-        }
-    }
-
-    const SocketAddress& address() const { return address_; }
-
-private:
-    int listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    std::array<int, 8> guests_{};
-    SocketAddress address_;
-};
 
 // Trap 31: a family of addresses that leads nowhere costs a moment, not the deadline.
 TEST(Dial, AnAddressThatSaysNothingDoesNotKeepTheOthersWaiting) {

@@ -1,7 +1,8 @@
-// What tests of sockets share: an event loop with a watchdog, a server on a free port, a raw
-// client.
+// What tests of sockets share: an event loop with a watchdog, a server on a free port, an address
+// that never answers, a raw client.
 #pragma once
 
+#include <array>
 #include <exception>
 #include <memory>
 #include <string>
@@ -11,11 +12,14 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "core/clock.hpp"
 #include "core/task_group.hpp"
 #include "net/dial.hpp"
 #include "net/http_server.hpp"
+#include "net/socket_address.hpp"
 #include "net/upstream.hpp"
 
 namespace nova::net::testing {
@@ -75,6 +79,38 @@ private:
     Log log_{Log::Sink::none, LogLevel::debug};
     TaskGroup group_;
     HttpServer server_;
+};
+
+// Listens and lets nobody in: its queue is full, so the kernel does not answer.
+class SilentAddress {
+public:
+    SilentAddress() {
+        address_ = *literal_address({.host = "127.0.0.1"});
+        EXPECT_EQ(::bind(listener_, address_.get(), address_.size), 0);
+        EXPECT_EQ(::getsockname(listener_, address_.get(), &address_.size), 0);
+        EXPECT_EQ(::listen(listener_, 0), 0);
+        for (int& guest : guests_) {
+            guest = ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+            ::connect(guest, address_.get(), address_.size);
+        }
+    }
+
+    SilentAddress(const SilentAddress&) = delete;
+    SilentAddress& operator=(const SilentAddress&) = delete;
+
+    ~SilentAddress() {
+        ::close(listener_);
+        for (const int guest : guests_) {
+            ::close(guest);
+        }
+    }
+
+    const SocketAddress& address() const { return address_; }
+
+private:
+    int listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    std::array<int, 8> guests_{};
+    SocketAddress address_;
 };
 
 // Bytes in, bytes out.
