@@ -167,9 +167,10 @@ Ending not_permitted(Attempt& attempt) {
 
 void give_back(Attempt& attempt, net::UpstreamPool::Acquired& acquired) {
     WorkerState& worker = attempt.worker;
-    // Towards an instance that goes away nothing is kept: it would lie there closed by its peer.
+    // Towards an instance that goes away, or where a provider was before it moved, nothing is kept:
+    // it would lie there closed by its peer.
     const auto* gate = worker.find_gate(attempt.upstream->id);
-    if (gate != nullptr && !gate->gate.closed()) {
+    if (gate != nullptr && !gate->gate.closed() && gate->endpoint == attempt.upstream->endpoint) {
         worker.pool.release(attempt.upstream->endpoint, std::move(acquired.connection));
     }
     worker.counters.idle_upstreams.store(

@@ -54,16 +54,30 @@ WorkerState::UpstreamGate* WorkerState::find_gate(const UpstreamId& id) const {
     return it == gates.end() ? nullptr : it->get();
 }
 
-void WorkerState::add_gate(const Upstream& upstream) {
-    auto entry = std::make_unique<UpstreamGate>();
-    entry->id = upstream.id;
-    if (upstream.where == Where::cloud) {
-        BreakerBoard& board = ports.breakers == nullptr ? own_breakers : *ports.breakers;
-        entry->breaker = &board.of(upstream.id.value);
-    }
+void WorkerState::open_gate(const Upstream& upstream) {
     if (upstream.endpoint.tls && !tls) {
         tls = std::make_unique<net::TlsClient>();  // reads the system's roots: not for everybody
         pool.use_tls(*tls);
+    }
+    UpstreamGate* const found = find_gate(upstream.id);
+    if (found == nullptr) {
+        add_gate(upstream);
+        return;
+    }
+    if (found->endpoint != upstream.endpoint) {
+        pool.forget(found->endpoint);
+        found->endpoint = upstream.endpoint;
+    }
+    found->gate.open();  // it may be wanted again while its last requests run
+}
+
+void WorkerState::add_gate(const Upstream& upstream) {
+    auto entry = std::make_unique<UpstreamGate>();
+    entry->id = upstream.id;
+    entry->endpoint = upstream.endpoint;
+    if (upstream.where == Where::cloud) {
+        BreakerBoard& board = ports.breakers == nullptr ? own_breakers : *ports.breakers;
+        entry->breaker = &board.of(upstream.id.value);
     }
     gates.push_back(std::move(entry));
 }
@@ -230,11 +244,7 @@ void Worker::install(std::shared_ptr<const RoutingTable> table) {
         return entry->gate.closed() && entry->gate.inside() == 0;
     });
     for (const auto& upstream : next) {
-        if (auto* again = state.find_gate(upstream->id); again != nullptr) {
-            again->gate.open();  // wanted again while its last requests ran
-        } else {
-            state.add_gate(*upstream);
-        }
+        state.open_gate(*upstream);
     }
     if (table->looks != state.table->looks) {
         state.missed.looking = false;

@@ -58,6 +58,7 @@ struct WorkerState {
 
     struct UpstreamGate {
         UpstreamId id;
+        Endpoint endpoint;  // where its connections lead now; it may move under its id
         Gate gate;
         Breaker* breaker = nullptr;  // of clouds: the local ones have their lifecycle
     };
@@ -65,6 +66,8 @@ struct WorkerState {
     // A lease of the upstream; empty when it is closed or was never published here.
     std::optional<Gate::Lease> enter(const Upstream& upstream);
     UpstreamGate* find_gate(const UpstreamId& id) const;
+    // Lets requests in, with everything they need to reach it.
+    void open_gate(const Upstream& upstream);
     void add_gate(const Upstream& upstream);
     Breaker* breaker_of(const UpstreamId& upstream) const;
     // Every connection to a provider is opened here, with a permit asked for just before.

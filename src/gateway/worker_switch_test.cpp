@@ -272,6 +272,41 @@ TEST_F(HastyDials, ACutInOneIsARefusalOrAnotherProvidersAnswer) {
     });
 }
 
+// Somebody edits a provider: its id stays, and its connections are no longer of use.
+TEST_F(HastyDials, AProviderThatMovesToHttpsUnderItsIdIsDialledThere) {
+    bool finish = true;
+    answer_ = [&, this](net::Exchange& exchange) -> Task<void> {
+        (void)co_await exchange.read_body(1U << 20U);
+        EXPECT_TRUE(co_await until([&finish] { return finish; }));
+        (void)co_await exchange.respond(200, "application/json", "{}");
+    };
+    RoutingTable before = known();
+    before.clouds = {cloud(1)};
+    auto moved = cloud(1);
+    moved->endpoint.tls = true;  // where nobody answers the handshake
+    RoutingTable after = known();
+    after.clouds = {moved};
+    const auto none_open = [this] { return upstream_.connections() == 0; };
+    run([&]() -> Task<void> {
+        install(before);
+        EXPECT_EQ((co_await ask(chat())).status, 200);
+        EXPECT_EQ(upstream_.connections(), 1U);
+        install(after);
+        EXPECT_TRUE(co_await until(none_open)) << "an idle one is forgotten";
+        const auto late = co_await ask(chat());
+        EXPECT_EQ(late.status, 504) << late.body;
+        finish = false;
+        install(before);
+        const auto running = ask_aside(chat());
+        EXPECT_TRUE(co_await until([&] { return worker_.inflight(moved->id) == 1; }));
+        install(after);
+        finish = true;
+        EXPECT_TRUE(co_await until([&] { return running->has_value(); }));
+        EXPECT_EQ((*running)->status, 200);
+        EXPECT_TRUE(co_await until(none_open)) << "one in use is not kept";
+    });
+}
+
 std::chrono::microseconds cpu_of_this_thread() {
     rusage usage{};
     getrusage(RUSAGE_THREAD, &usage);
