@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "gateway/fault_dialects.hpp"
+#include "gateway/first_content.hpp"
 #include "gateway/gateway_fixture.hpp"
 
 namespace nova::gateway {
@@ -48,6 +49,19 @@ Script says_and_resets(std::string Protocol::* first, std::string Protocol::* se
         co_await begin(protocol, exchange, text);
         exchange.abort();
     };
+}
+
+// Waits for its turn first, with a comment now and then, and does not get it.
+Task<void> waits_and_fails(const Protocol& protocol, net::Exchange& exchange) {
+    co_await begin(protocol, exchange, {});
+    for (int comment = 0; comment < 2 * FirstContent::kEvents; ++comment) {
+        (void)co_await exchange.write(protocol.comment);
+        for (int turn = 0; turn < 10; ++turn) {
+            co_await asio::post(asio::use_awaitable);  // until it was read
+        }
+    }
+    (void)co_await exchange.write(protocol.error_event);
+    (void)co_await exchange.end();
 }
 
 Script answers(int status, std::string_view type, std::string body, std::string retry = {}) {
@@ -116,6 +130,9 @@ std::vector<Fault> faults() {
              co_await begin(protocol, exchange, protocol.opening + protocol.error_event);
              (void)co_await exchange.end();
          },
+         .word = "planned"},
+        {.name = "an error inside a 200 stream behind many comments",
+         .script = &waits_and_fails,
          .word = "planned"},
         {.name = "an end before any content",
          .script = [](const Protocol& protocol, net::Exchange& exchange) -> Task<void> {

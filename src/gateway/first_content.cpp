@@ -72,6 +72,21 @@ EventKind of_ollama(std::string_view event) {
                : EventKind::neutral;
 }
 
+// A neutral event that only says that somebody is still there: comments, empty lines, a ping.
+bool is_keep_alive(std::string_view event) {
+    if (event.starts_with("event: ping") || contains(event, R"("ping")")) {
+        return true;
+    }
+    while (!event.empty()) {
+        const std::size_t size = std::min(event.find_first_of("\r\n"), event.size());
+        if (size > 0 && event.front() != ':') {
+            return false;
+        }
+        event.remove_prefix(std::min(size + 1, event.size()));
+    }
+    return true;
+}
+
 }  // namespace
 
 Framing framing_of(Dialect dialect) {
@@ -147,7 +162,8 @@ FirstContent::Verdict FirstContent::take(std::string_view piece) {
         case EventKind::neutral:
             break;
         }
-        if (++events_ >= kEvents) {
+        // Who waits for its turn at a busy provider gets many of them, and then perhaps an error.
+        if (!is_keep_alive(event) && ++events_ >= kEvents) {
             return Verdict::commit;
         }
     }

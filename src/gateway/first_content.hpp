@@ -30,7 +30,7 @@ EventKind kind_of_event(dialect::Dialect dialect, Operation operation, std::stri
 class FirstContent {
 public:
     static constexpr std::size_t kBytes = 16U * 1024U;
-    static constexpr int kEvents = 8;
+    static constexpr int kEvents = 8;  // comments and pings are none
 
     FirstContent(dialect::Dialect dialect, Operation operation);
 

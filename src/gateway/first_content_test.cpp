@@ -89,15 +89,47 @@ TEST(FirstContent, FindsTheErrorBehindTheRole) {
 TEST(FirstContent, LetsGoOfWhatIsTooMuchToHold) {
     FirstContent many{Dialect::openai, Operation::chat};
     for (int i = 1; i < FirstContent::kEvents; ++i) {
-        EXPECT_EQ(many.take(": ping\n\n"), FirstContent::Verdict::hold);
+        EXPECT_EQ(many.take(kRole), FirstContent::Verdict::hold);
     }
-    EXPECT_EQ(many.take(": ping\n\n"), FirstContent::Verdict::commit);
+    EXPECT_EQ(many.take(kRole), FirstContent::Verdict::commit);
 
     FirstContent large{Dialect::openai, Operation::chat};
     EXPECT_EQ(
         large.take("data: {" + std::string(FirstContent::kBytes, ' ')),
         FirstContent::Verdict::commit
     );
+}
+
+TEST(FirstContent, CommentsAndPingsCountOnlyByTheirBytes) {
+    struct Row {
+        Dialect dialect;
+        std::string_view alive;
+        std::string_view error;
+    };
+
+    const Row rows[] = {
+        {Dialect::openai, ": OPENROUTER PROCESSING\n\n", "data: {\"error\":{\"code\":502}}\n\n"},
+        {Dialect::openai, ":\r\n: two lines\r\n\r\n", "data: {\"error\":\"no\"}\r\n\r\n"},
+        {Dialect::anthropic, "event: ping\ndata: {\"type\": \"ping\"}\n\n",
+         "event: error\ndata: {\"type\":\"error\",\"error\":{}}\n\n"},
+        {Dialect::anthropic, "data: {\"type\":\"ping\"}\n\n",
+         "event: error\ndata: {\"type\":\"error\",\"error\":{}}\n\n"},
+        {Dialect::ollama, "\n", "{\"error\":\"gone\"}\n"},
+    };
+    for (const Row& row : rows) {
+        FirstContent first{row.dialect, Operation::chat};
+        for (int i = 0; i < 5 * FirstContent::kEvents; ++i) {
+            EXPECT_EQ(first.take(row.alive), FirstContent::Verdict::hold) << row.alive << i;
+        }
+        EXPECT_EQ(first.take(row.error), FirstContent::Verdict::failed) << row.alive;
+
+        FirstContent endless{row.dialect, Operation::chat};
+        std::size_t bytes = 0;
+        while (endless.take(row.alive) == FirstContent::Verdict::hold) {
+            bytes += row.alive.size();
+        }
+        EXPECT_LT(bytes, FirstContent::kBytes) << row.alive;
+    }
 }
 
 }  // namespace

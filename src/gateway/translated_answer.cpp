@@ -137,6 +137,13 @@ private:
             const Ending ending = attempt_.ended(Ended::error_event, *failure_);
             co_return co_await broke_off(ending);
         }
+        if (!attempt_.committed) {
+            // Nobody hears them yet, and they press for no commit.
+            std::erase_if(events_, [](const ChatEvent& event) {
+                return std::holds_alternative<dialect::KeepAlive>(event);
+            });
+            noted_ = events_.size();
+        }
         if (!stream_ && !over) {
             co_return std::nullopt;
         }
