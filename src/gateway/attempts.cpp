@@ -41,6 +41,7 @@ Next next_step(const Ending& ending, bool another) {
     case Ended::status:
         return falls_back(ending.status, ending.cloud) ? otherwise : Next::say_so;
     case Ended::refused:
+    case Ended::forbidden:
     case Ended::reset:
     case Ended::error_event:
     case Ended::timeout:
@@ -55,6 +56,7 @@ Health health_of(const Ending& ending) {
     switch (ending.how) {
     case Ended::served:
         return Health::good;
+    case Ended::forbidden:
     case Ended::stale:
     case Ended::cut:
     case Ended::client_left:

@@ -7,7 +7,8 @@ namespace nova::gateway {
 
 enum class Ended : std::uint8_t {
     served,       // whole
-    refused,      // no connection, or nova may not open one
+    refused,      // no connection
+    forbidden,    // nova may not open one: nobody was asked
     stale,        // a kept connection turned out closed before one byte of an answer
     reset,        // broke off: before the head, or anywhere in the answer
     status,       // an answer of 300 and up

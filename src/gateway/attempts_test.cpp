@@ -23,6 +23,7 @@ TEST(NextStep, GoesOnOnlyWhileTheClientHasNothingAndAnotherMayDoBetter) {
         {"served", {.how = Ended::served}, Next::finish, Next::finish},
         {"client left", {.how = Ended::client_left}, Next::leave, Next::leave},
         {"refused", {.how = Ended::refused}, Next::try_next, Next::say_so},
+        {"forbidden", {.how = Ended::forbidden}, Next::try_next, Next::say_so},
         {"stale", {.how = Ended::stale}, Next::try_fresh, Next::try_fresh},
         {"reset before head", {.how = Ended::reset}, Next::try_next, Next::say_so},
         {"timeout", {.how = Ended::timeout}, Next::try_next, Next::say_so},
@@ -71,6 +72,7 @@ TEST(HealthOf, BlamesAProviderForItsOwnFaultsOnly) {
     EXPECT_EQ(of(429), Health::limited);
     EXPECT_EQ(health_of({.how = Ended::client_left}), Health::unknown);
     EXPECT_EQ(health_of({.how = Ended::cut}), Health::unknown);
+    EXPECT_EQ(health_of({.how = Ended::forbidden}), Health::unknown);
     EXPECT_EQ(health_of({.how = Ended::served}), Health::good);
     EXPECT_EQ(health_of({.how = Ended::reset, .committed = true}), Health::bad);
 }

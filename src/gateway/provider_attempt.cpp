@@ -154,7 +154,7 @@ Task<Ending> exchange_messages(Attempt& attempt, net::UpstreamPool::Acquired& ac
 
 Ending not_permitted(Attempt& attempt) {
     return attempt.ended(
-        Ended::refused,
+        Ended::forbidden,
         Error{
             .code = ErrorCode::forbidden,
             .message = fmt::format(

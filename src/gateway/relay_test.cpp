@@ -2,6 +2,7 @@
 // them.
 #include <map>
 #include <string>
+#include <utility>
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -176,6 +177,31 @@ TEST_F(Relay, UnderLocalOnlyNoCloudIsDialled) {
     install(std::move(table));
     run([&]() -> Task<void> { EXPECT_GE((co_await ask(chat())).status, 400); });
     EXPECT_EQ(asked_, "");
+}
+
+// Who could not be asked because the mode changed meanwhile is as healthy as before.
+TEST_F(Relay, AProviderThatMayNotBeAskedIsNotBlamed) {
+    RoutingTable table = known();
+    table.clouds = {cloud(1), cloud(2)};
+    const auto serve = std::exchange(answer_, [&](net::Exchange& exchange) -> Task<void> {
+        RoutingTable closed = table;
+        closed.strategy = Strategy::local_only;
+        install(std::move(closed));  // the plan of this request is older
+        (void)co_await exchange.respond(503, "application/json", R"({"error":"x"})");
+    });
+    run([&]() -> Task<void> {
+        for (std::uint32_t round = 0; round < Breaker::kFailures; ++round) {
+            install(table);
+            EXPECT_GE((co_await ask(chat())).status, 500);
+            EXPECT_EQ(heard_.given_up.back(), "c2(not_permitted)");
+        }
+        answer_ = serve;
+        install(table);
+        const auto answer = co_await ask(chat());
+        EXPECT_EQ(answer.status, 200) << answer.body;
+        EXPECT_EQ(answer.header("x-nova-route"), "c1(circuit_open) -> c2");
+    });
+    EXPECT_EQ(breakers_.of("cloud/c2").under_way(), 0);
 }
 
 TEST_F(Relay, OpenAisClientsTalkToOllamaNatively) {
