@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <initializer_list>
 
+#include "core/text.hpp"
 #include "gateway/json_scan.hpp"
 
 namespace nova::gateway {
@@ -44,14 +45,62 @@ EventKind of_text(std::string_view event) {
                : EventKind::neutral;
 }
 
-EventKind of_responses(std::string_view event) {
-    if (contains(event, "response.failed")) {
+// An event's name and its JSON, from the first brace on: Gemini puts its error into a list.
+struct Parts {
+    std::string_view name{};
+    std::string_view json{};
+};
+
+Parts parts_of(std::string_view event, Framing framing) {
+    Parts parts;
+    std::string_view data = framing == Framing::lines ? event : std::string_view{};
+    for (std::size_t at = 0; framing == Framing::events && at < event.size();) {
+        const std::size_t end = std::min(event.find_first_of("\r\n", at), event.size());
+        const std::string_view line = event.substr(at, end - at);
+        if (line.starts_with("event:")) {
+            parts.name = trimmed(line.substr(6));
+        } else if (line.starts_with("data:") && data.empty()) {
+            data = event.substr(at);
+        }
+        at = end + 1;
+    }
+    if (const std::size_t brace = data.find('{'); brace != std::string_view::npos) {
+        parts.json = data.substr(brace);
+    }
+    return parts;
+}
+
+// Of the event itself. Further in, a member of that name may be anything: a parameter of a tool
+// that the event repeats, or an argument a model wrote.
+bool tells_of_error(const Parts& parts) {
+    return parts.name == "error" || has_outer_value(parts.json, R"("error")");
+}
+
+// "response.created"; the name of the event where its JSON says nothing.
+std::string_view type_of(const Parts& parts) {
+    const std::size_t at = find_outer_value(parts.json, R"("type")");
+    if (at == std::string_view::npos || parts.json[at] != '"') {
+        return parts.name;
+    }
+    const std::string_view rest = parts.json.substr(at + 1);
+    return rest.substr(0, rest.find('"'));
+}
+
+// The whole response, as the first events repeat it, holds an error of its own.
+bool has_failed_response(std::string_view json) {
+    const std::size_t at = find_outer_value(json, R"("response")");
+    return at != std::string_view::npos && json[at] == '{' &&
+           has_outer_value(json.substr(at), R"("error")");
+}
+
+EventKind of_responses(const Parts& parts) {
+    const std::string_view type = type_of(parts);
+    if (type == "error" || type == "response.failed" || has_failed_response(parts.json)) {
         return EventKind::error;
     }
-    return !contains(event, "{") ||
-                   any_text(event, {"response.created", "response.in_progress", "response.queued"})
-               ? EventKind::neutral
-               : EventKind::content;
+    const bool prelude =
+        type == "response.created" || type == "response.in_progress" || type == "response.queued";
+    return parts.json.empty() || prelude ? EventKind::neutral : EventKind::content;
 }
 
 EventKind of_anthropic(std::string_view event) {
@@ -111,13 +160,14 @@ std::size_t first_event(std::string_view bytes, Framing framing) {
 }
 
 EventKind kind_of_event(Dialect dialect, Operation operation, std::string_view event) {
+    const Parts parts = parts_of(event, framing_of(dialect));
     // Nobody sends both content and a true "error" (trap 64); OpenRouter sends an empty delta
     // beside it.
-    if (event.starts_with("event: error") || has_value(event, R"("error")")) {
+    if (tells_of_error(parts)) {
         return EventKind::error;
     }
     if (operation == Operation::responses) {
-        return of_responses(event);
+        return of_responses(parts);
     }
     switch (dialect) {
     case Dialect::openai:

@@ -59,6 +59,66 @@ TEST(KindOfEvent, TellsContentFromPreludeAndError) {
     }
 }
 
+// Trap 64, the other way round: a failure is told by the event itself.
+TEST(KindOfEvent, AnErrorFurtherInIsAToolsOrAModels) {
+    struct Row {
+        Dialect dialect;
+        Operation operation;
+        std::string_view event;
+        EventKind kind;
+    };
+
+    constexpr auto kChat = Operation::chat;
+    constexpr auto kResponses = Operation::responses;
+    const Row rows[] = {
+        {Dialect::ollama, kChat,
+         "{\"message\":{\"content\":\"\",\"tool_calls\":[{\"function\":{\"name\":\"f\","
+         "\"arguments\":{\"error\":\"disk full\"}}}]},\"done\":false}\n",
+         EventKind::content},
+        {Dialect::openai, kChat,
+         "data: {\"choices\":[],\"prompt_filter_results\":[{\"content_filter_results\":{"
+         "\"error\":{\"code\":\"content_filter_error\"}}}]}\n\n",
+         EventKind::neutral},
+        {Dialect::openai, kChat, "data: [{\"error\":{\"code\":503}}]\n\n", EventKind::error},
+        {Dialect::openai, kChat, ": \"{ a comment\ndata:{\"error\":\"no\"}\n\n", EventKind::error},
+        {Dialect::openai, kChat, "data: {\"x\":1}\r\nevent:error\r\n\r\n", EventKind::error},
+        {Dialect::openai, kResponses,
+         "event: response.created\ndata: {\"type\":\"response.created\",\"response\":{\"error\":"
+         "null,\"instructions\":\"Say response.failed or \\\"error\\\": {\",\"tools\":[{"
+         "\"type\":\"function\",\"parameters\":{\"properties\":{\"error\":{\"type\":"
+         "\"string\"}}}}]}}\n\n",
+         EventKind::neutral},
+        {Dialect::openai, kResponses,
+         "data: {\"response\":{\"tools\":[{\"type\":\"error\"}]},\"type\":\"response.queued\"}"
+         "\n\n",
+         EventKind::neutral},
+        {Dialect::openai, kResponses, "event: response.in_progress\ndata: {}\n\n",
+         EventKind::neutral},
+        {Dialect::openai, kResponses, ": ping\n\n", EventKind::neutral},
+        {Dialect::openai, kResponses,
+         "data: {\"type\":\"response.output_text.delta\",\"delta\":\"response.created\"}\n\n",
+         EventKind::content},
+        {Dialect::openai, kResponses,
+         "data: {\"type\":\"response.output_item.added\",\"item\":{\"type\":\"mcp_call\","
+         "\"error\":\"refused\"}}\n\n",
+         EventKind::content},
+        {Dialect::openai, kResponses,
+         "data: {\"type\":\"response.failed\",\"response\":{\"error\":{\"code\":\"x\"}}}\n\n",
+         EventKind::error},
+        {Dialect::openai, kResponses, "event: response.failed\ndata: {\"response\":{}}\n\n",
+         EventKind::error},
+        {Dialect::openai, kResponses,
+         "data: {\"type\":\"response.in_progress\",\"response\":{\"error\":{\"code\":\"x\"}}}"
+         "\n\n",
+         EventKind::error},
+        {Dialect::openai, kResponses,
+         "data: {\"type\":\"error\",\"code\":\"x\",\"message\":\"planned\"}\n\n", EventKind::error},
+    };
+    for (const Row& row : rows) {
+        EXPECT_EQ(kind_of_event(row.dialect, row.operation, row.event), row.kind) << row.event;
+    }
+}
+
 TEST(FirstContent, HoldsBackUntilContentHoweverTheBytesAreCut) {
     const std::string all = std::string{": hi\n\n"} + std::string{kRole} + std::string{kHello};
     for (std::size_t size = 1; size < all.size(); ++size) {

@@ -4,6 +4,8 @@
 #include <charconv>
 #include <cstring>
 
+#include "core/json_brackets.hpp"
+
 namespace nova::gateway {
 namespace {
 
@@ -28,6 +30,20 @@ std::size_t value_behind(std::string_view text, std::size_t from) {
     }
     const std::size_t value = skip_space(text, colon + 1);
     return value < text.size() ? value : kNone;
+}
+
+// Not null, false, "" or [].
+bool says_something(std::string_view text, std::size_t at) {
+    const char first = text[at];
+    if (first == 'n' || first == 'f') {
+        return false;  // null, false
+    }
+    if (first != '"' && first != '[' && first != '{') {
+        return true;
+    }
+    const std::size_t inside = first == '"' ? at + 1 : skip_space(text, at + 1);
+    const char close = first == '"' ? '"' : first == '[' ? ']' : '}';
+    return inside < text.size() && text[inside] != close;
 }
 
 std::optional<std::uint64_t> number_at(std::string_view text, std::size_t at) {
@@ -58,20 +74,33 @@ std::size_t find_value(std::string_view text, std::string_view quoted_name, std:
 bool has_value(std::string_view text, std::string_view quoted_name) {
     for (std::size_t at = find_value(text, quoted_name); at != kNone;
          at = find_value(text, quoted_name, at)) {
-        const char first = text[at];
-        if (first == 'n' || first == 'f') {
-            continue;  // null, false
-        }
-        if (first != '"' && first != '[' && first != '{') {
-            return true;
-        }
-        const std::size_t inside = first == '"' ? at + 1 : skip_space(text, at + 1);
-        const char close = first == '"' ? '"' : first == '[' ? ']' : '}';
-        if (inside < text.size() && text[inside] != close) {
+        if (says_something(text, at)) {
             return true;
         }
     }
     return false;
+}
+
+std::size_t find_outer_value(std::string_view text, std::string_view quoted_name) {
+    int depth = 0;
+    std::size_t counted = 0;
+    for (std::size_t at = find_value(text, quoted_name); at != kNone;
+         at = find_value(text, quoted_name, at)) {
+        for_each_bracket(text.substr(counted, at - counted), [&depth](std::size_t, bool opens) {
+            depth += opens ? 1 : -1;
+            return depth > 0;
+        });
+        counted = at;
+        if (depth <= 1) {
+            return depth == 1 ? at : kNone;  // 0: behind the object, or in none
+        }
+    }
+    return kNone;
+}
+
+bool has_outer_value(std::string_view text, std::string_view quoted_name) {
+    const std::size_t at = find_outer_value(text, quoted_name);
+    return at != kNone && says_something(text, at);
 }
 
 void last_numbers(std::string_view text, std::span<NamedNumber> numbers) {

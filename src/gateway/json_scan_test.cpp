@@ -24,6 +24,24 @@ TEST(JsonScan, SeesValuesThatSaySomethingAndNoOthers) {
     }
 }
 
+TEST(JsonScan, TellsTheOutermostMembersFromThoseFurtherIn) {
+    for (const std::string_view text :
+         {R"({"content":"H"})", R"({"x":{"content":null},"content" : {"a":1}})",
+          R"( {"a":["}]\"",{"b":"{"}],"content":1})", R"({"x":"content","content":[1]}})",
+          R"({"content":"H","cut)"}) {
+        EXPECT_TRUE(has_outer_value(text, kContent)) << text;
+    }
+    for (const std::string_view text :
+         {R"({"x":{"content":"H"}})", R"({"x":[{"content":"H"}],"content":null})",
+          R"([{"content":"H"}])", R"({"x":1},{"content":"H"})", R"({"x":"\"content\":\"H\""})",
+          R"({"x":"\\","y":{"content":"H"}})", R"("content":"H")", R"({"content":{}})",
+          R"({"x":"\)", R"({"content")", ""}) {
+        EXPECT_FALSE(has_outer_value(text, kContent)) << text;
+    }
+    EXPECT_EQ(find_outer_value(R"({"a":{"b":1},"b": 2})", R"("b")"), 18U);
+    EXPECT_EQ(find_outer_value(R"({"a":{"b":1}})", R"("b")"), std::string_view::npos);
+}
+
 TEST(JsonScan, TakesTheLastNumberOfAName) {
     EXPECT_EQ(last_number(R"({"n":1,"m":{"n": 22}})", R"("n")"), 22U);
     EXPECT_EQ(last_number(R"({"n":1,"m":{"n":null}})", R"("n")"), 1U);

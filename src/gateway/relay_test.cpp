@@ -130,6 +130,25 @@ TEST_F(Relay, AnErrorInAWhole200IsNoAnswer) {
     });
 }
 
+// A response repeats the tools it was asked with: a parameter may be called so.
+TEST_F(Relay, AResponseWhoseToolHasAnErrorIsAnAnswer) {
+    const std::string tools =
+        R"("tools":[{"type":"function","parameters":{"properties":{"error":{"type":"string"}}}}])";
+    const std::string whole = R"({"error":null,)" + tools + "}";
+    const std::string events = R"(data: {"type":"response.created","response":{"error":null,)" +
+                               tools + "}}\n\n" + R"(data: {"type":"response.completed"})" + "\n\n";
+    install(serving(1));
+    for (const auto& [type, body] :
+         {std::pair{"application/json", whole}, std::pair{"text/event-stream", events}}) {
+        says(1, type, body);
+        run([&]() -> Task<void> {
+            const auto answer = co_await ask(post("/v1/responses", R"({"model":"m","input":"x"})"));
+            EXPECT_EQ(answer.status, 200) << type;
+            EXPECT_EQ(answer.body, body);
+        });
+    }
+}
+
 TEST_F(Relay, WhenAllFailTheErrorNamesEach) {
     RoutingTable table = known();
     answer_ = [](net::Exchange& exchange) -> Task<void> {

@@ -86,7 +86,7 @@ bool begins_with_error(std::string_view body) {
     }
     const std::size_t name = body.find_first_not_of(" \t\r\n", open + 1);
     return name != std::string_view::npos && body.substr(name).starts_with("\"error\"") &&
-           has_value(body, R"("error")");
+           has_outer_value(body, R"("error")");
 }
 
 Task<Result<std::string>>
