@@ -12,6 +12,7 @@
 #include "gateway/provider_attempt.hpp"
 #include "gateway/relay_errors.hpp"
 #include "gateway/token_count.hpp"
+#include "gateway/translated_answer.hpp"
 
 namespace nova::gateway {
 namespace {
@@ -220,8 +221,21 @@ std::optional<Ending> unprepared(RelayJob& job, const RouteStep& step, Taken& ta
     return Ending{.how = mistake ? Ended::bad_request : Ended::refused};
 }
 
+// Asks the provider, unless nothing is asked.
+Task<Ending> ask(RelayJob& job, const RouteStep& step, Taken& taken) {
+    if (taken.prepared.request.asks_nothing) {
+        return answer_nothing(job);
+    }
+    ++job.attempts;
+    taken.asking.emplace(job, step, taken.prepared);
+    return run_attempt(taken.asking->attempt);
+}
+
 // The provider was asked: what is kept of it, and everything held for it goes back.
 void settle(RelayJob& job, const RouteStep& step, Taken& taken, const Ending& ending) {
+    if (!taken.asking) {
+        return;
+    }
     Attempt& attempt = taken.asking->attempt;
     std::optional<Breaker::Permit>& permit = taken.prepared.permit;
     if (permit && ending.how != Ended::served) {
@@ -245,9 +259,7 @@ Task<bool> take_step(RelayJob& job, const RouteStep& step, bool another) {
     const auto taken = std::make_unique<Taken>();
     auto ending = unprepared(job, step, *taken);
     if (!ending) {
-        ++job.attempts;
-        taken->asking.emplace(job, step, taken->prepared);
-        ending = co_await run_attempt(taken->asking->attempt);
+        ending = co_await ask(job, step, *taken);
         settle(job, step, *taken, *ending);
     }
     if (ending->how == Ended::served) {

@@ -124,6 +124,10 @@ Result<ProviderRequest> translated(RelayJob& job, const RouteStep& step, Provide
         if (!chat) {
             return propagate(chat);
         }
+        if ((*chat)->messages.empty()) {
+            request.asks_nothing = true;
+            return request;
+        }
         const dialect::Wire wire = dialect::wire_of(step.upstream->speaks, **chat);
         request.dialect = wire.dialect;
         request.path = wire.path;

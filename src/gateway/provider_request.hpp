@@ -17,6 +17,9 @@ struct ProviderRequest {
     bool drop_usage = false;     // it was asked for usage that the client does not expect
     std::string text{};          // the body, unless it is the client's as it came
     bool as_it_came = false;
+    // The model is only to be loaded or put away, as Ollama's clients can say: no other dialect
+    // has a word for it, so there is no body and nobody is asked.
+    bool asks_nothing = false;
 };
 
 // Error: unsupported (the provider has no such thing), what the client must change

@@ -266,6 +266,50 @@ TEST_F(Relay, OllamasClientsTalkToAnybody) {
     });
 }
 
+// Trap 84. A provider would refuse a request without messages, or be paid for an answer to none.
+TEST_F(Relay, AWarmUpAsksNobodyWhereNoOllamaIsBehind) {
+    auto anthropic = cloud(1);
+    anthropic->speaks = Dialect::anthropic;
+
+    struct Row {
+        std::string_view target;
+        std::string_view members;
+        std::string_view reason;
+    };
+
+    for (const RoutingTable& table : {serving(1), only(anthropic)}) {
+        install(table);
+        for (const Row& row :
+             {Row{"/api/chat", R"("stream":false)", "load"},
+              Row{"/api/chat", R"("messages":[],"keep_alive":"5m")", "load"},
+              Row{"/api/chat", R"("messages":[],"keep_alive":0)", "unload"},
+              Row{"/api/generate", R"("keep_alive":-1)", "load"},
+              Row{"/api/generate", R"("prompt":"","system":"s","keep_alive":0)", "unload"}}) {
+            run([&]() -> Task<void> {
+                const std::string body = fmt::format(R"({{"model":"m",{}}})", row.members);
+                const auto answer = co_await ask(post(std::string{row.target}, body));
+                EXPECT_EQ(answer.status, 200) << answer.body;
+                json said = json::parse(answer.body);
+                EXPECT_EQ(said["model"], "m");
+                EXPECT_EQ(said["done"], true);
+                EXPECT_EQ(said["done_reason"], row.reason) << body;
+                EXPECT_EQ(answer.header("x-nova-provider"), "") << "nobody was asked";
+            });
+            EXPECT_EQ(asked_, "") << row.target;
+            EXPECT_EQ(last().end, RequestEnd::served);
+            EXPECT_EQ(last().status, 200);
+            EXPECT_EQ(last().provider, "");
+        }
+        run([&]() -> Task<void> {
+            const auto wrong = co_await ask(post("/api/chat", R"({"model":"m","messages":[{}]})"));
+            EXPECT_EQ(wrong.status, 400) << wrong.body;
+            const auto unknown = co_await ask(post("/api/generate", R"({"model":"other"})"));
+            EXPECT_EQ(unknown.status, 404) << unknown.body;
+        });
+    }
+    EXPECT_EQ(breakers_.of("cloud/c1").under_way(), 0);
+}
+
 TEST_F(Relay, OllamasOwnClientsGetItsBytesUntouched) {
     const std::string lines =
         "{\"model\":\"m\",\"message\":{\"content\":\"Hello\"},\"done\":false}\n" +

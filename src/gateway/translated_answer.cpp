@@ -6,7 +6,9 @@
 
 #include <fmt/format.h>
 
+#include "core/result.hpp"
 #include "dialect/codec.hpp"
+#include "dialect/ollama_answer.hpp"
 #include "dialect/whole_answer.hpp"
 #include "gateway/first_content.hpp"
 #include "gateway/relay_errors.hpp"
@@ -261,6 +263,24 @@ Task<Ending> translate_answer(
         return translate_embedding(attempt, upstream, head);
     }
     return translate_chat(attempt, upstream, head);
+}
+
+Task<Ending> answer_nothing(RelayJob& job) {
+    job.answering.reset();
+    const auto request = job.chat_request();
+    NOVA_CHECK(request.has_value());  // request_for read it
+    const auto writer = job.codec().writer(identity_of(job), job.stream);
+    std::string text;
+    for (const ChatEvent& event : dialect::ollama::nothing_asked(**request)) {
+        writer->write(event, text);
+    }
+    writer->end(text);
+    const OwnFields own{job, nullptr};
+    const auto fields = fields_of(own, writer->content_type());
+    job.status = 200;
+    job.exchange.begin(job.status, fields, text.size());
+    const auto sent = co_await job.exchange.write(text);
+    co_return Ending{.how = sent ? Ended::served : Ended::client_left, .committed = true};
 }
 
 }  // namespace nova::gateway

@@ -10,4 +10,8 @@ Task<Ending> translate_answer(
     Attempt& attempt, net::UpstreamConnection& upstream, const net::ResponseHead& head
 );
 
+// To a request that asks nothing (ProviderRequest): what Ollama says of a model that was loaded or
+// put away. Nobody is asked, and the record says so.
+Task<Ending> answer_nothing(RelayJob& job);
+
 }  // namespace nova::gateway
