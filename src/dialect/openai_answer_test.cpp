@@ -80,6 +80,28 @@ TEST(OpenAiReader, ReadsBothWordsForReasoning) {
     );
 }
 
+TEST(OpenAiReader, ReadsContentThatIsAListOfPieces) {
+    constexpr std::string_view kPieces =
+        R"({"content":[{"type":"thinking","thinking":[{"type":"text","text":"h"},)"
+        R"({"type":"text","text":"m"}]},{"type":"text","text":"Hi"},)"
+        R"({"type":"reference","reference_ids":[1]},{"type":"thinking","thinking":"so"},)"
+        R"({"type":"text","text":""},null]})";
+    EXPECT_EQ(
+        read(stream_of(
+            {fmt::format(R"({{"choices":[{{"delta":{}}}]}})", kPieces),
+             R"({"choices":[{"delta":{"content":"!"}}]})", kStop}
+        )),
+        "begun() thought(hm) text(Hi) thought(so) text(!) finished(stop)"
+    );
+    EXPECT_EQ(
+        read(
+            fmt::format(R"({{"choices":[{{"message":{},"finish_reason":"stop"}}]}})", kPieces),
+            false
+        ),
+        "begun() thought(hm) text(Hi) thought(so) finished(stop)"
+    );
+}
+
 TEST(OpenAiReader, TellsAStreamThatBreaksOff) {
     EXPECT_EQ(
         read(stream_of({kRole, R"({"choices":[{"delta":{"content":"Hi"}}]})"})),

@@ -28,6 +28,15 @@ FinishReason reason_from(std::string_view word) {
     return word == "content_filter" ? FinishReason::content_filter : FinishReason::other;
 }
 
+// Mistral's thinking: a list of pieces of text.
+std::string thinking_of(const Tree& pieces) {
+    std::string text = text_of(pieces);
+    for (std::size_t i = 0; pieces.is_array() && i < pieces.size(); ++i) {
+        text += text_of(member(pieces[i], "text"));
+    }
+    return text;
+}
+
 // One answer's state, fed with chunks (delta) or with the whole object (message).
 class Assembly {
 public:
@@ -83,6 +92,7 @@ private:
         take_details(member(delta, "reasoning_details"), out);
         const Tree& logprobs = member(choice, "logprobs");
         RawJson tokens = logprobs_from(member(logprobs, "content"));
+        take_pieces(member(delta, "content"), out);
         if (auto text = text_of(member(delta, "content")); !text.empty() || !tokens.empty()) {
             out.emplace_back(TextDelta{.text = std::move(text), .logprobs = std::move(tokens)});
         }
@@ -100,6 +110,20 @@ private:
         }
         if (const Tree& reason = member(choice, "finish_reason"); reason.is_string()) {
             finish(reason.get<std::string>(), out);
+        }
+    }
+
+    // Models of Mistral that think send a list: thinking and text, each with its type.
+    static void take_pieces(const Tree& content, std::vector<ChatEvent>& out) {
+        for (std::size_t i = 0; content.is_array() && i < content.size(); ++i) {
+            const std::string type = text_of(member(content[i], "type"));
+            std::string thinking = thinking_of(member(content[i], "thinking"));
+            std::string text = text_of(member(content[i], "text"));
+            if (type == "thinking" && !thinking.empty()) {
+                out.emplace_back(ReasoningDelta{.text = std::move(thinking), .signature = {}});
+            } else if (type == "text" && !text.empty()) {
+                out.emplace_back(TextDelta{.text = std::move(text)});
+            }
         }
     }
 
