@@ -1,5 +1,5 @@
 // What travels through a translation although only some dialects have it: proofs of thinking, what
-// only Anthropic can read, and what a model thought of its tokens.
+// only Anthropic can read, images of tool results, and what a model thought of its tokens.
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
@@ -122,6 +122,67 @@ TEST(Crossing, AnothersProofIsNotGivenToAnthropic) {
     );
     ASSERT_TRUE(request);
     EXPECT_TRUE(request->messages[1].thoughts.empty());
+}
+
+// ---- results of tools
+
+J openai_messages(const std::string& turns) {
+    const auto request =
+        anthropic_codec().read_request(R"({"model":"m","max_tokens":5,"messages":)" + turns + "}");
+    EXPECT_TRUE(request) << (request ? "" : request.error().message);
+    const auto sent = openai_codec().write_request(*request, {});
+    EXPECT_TRUE(sent) << (sent ? "" : sent.error().message);
+    return J::parse(*sent)["messages"];
+}
+
+std::string result(std::string_view id, std::string_view more) {
+    return fmt::format(R"({{"type":"tool_result","tool_use_id":"{}"{}}})", id, more);
+}
+
+TEST(Crossing, ImagesOfToolResultsFollowInTheUsersNameForTheirMessageTakesTextAlone) {
+    const std::string calls =
+        R"([{"role":"assistant","content":[{"type":"tool_use","id":"a","name":"f","input":{}},)"
+        R"({"type":"tool_use","id":"b","name":"g","input":{}}]},)";
+    const auto image = [](std::string_view data) {
+        return fmt::format(
+            R"({{"type":"image","source":{{"type":"base64","media_type":"image/png",)"
+            R"("data":"{}"}}}})",
+            data
+        );
+    };
+    const std::string results =
+        calls + R"({"role":"user","content":[)" +
+        result("a", R"(,"content":[{"type":"text","text":"one"},)" + image("AA") + "]") + "," +
+        result("b", R"(,"content":[)" + image("BB") + "]");
+    const J a = J::parse(R"({"type":"image_url","image_url":{"url":"data:image/png;base64,AA"}})");
+    const J b = J::parse(R"({"type":"image_url","image_url":{"url":"data:image/png;base64,BB"}})");
+
+    const J alone = openai_messages(results + "]}]");
+    ASSERT_EQ(alone.size(), 4U) << alone;
+    EXPECT_EQ(alone[1], J::parse(R"({"role":"tool","tool_call_id":"a","content":"one"})"));
+    EXPECT_EQ(alone[2], J::parse(R"({"role":"tool","tool_call_id":"b","content":""})"));
+    EXPECT_EQ(alone[3], J({{"role", "user"}, {"content", J::array({a, b})}}));
+
+    const J with_text = openai_messages(results + R"(,{"type":"text","text":"so?"}]}])");
+    ASSERT_EQ(with_text.size(), 4U) << with_text;
+    const J so = J::parse(R"({"type":"text","text":"so?"})");
+    EXPECT_EQ(with_text[3], J({{"role", "user"}, {"content", J::array({a, b, so})}}));
+
+    const J answered = openai_messages(results + R"(]},{"role":"assistant","content":"ok"}])");
+    ASSERT_EQ(answered.size(), 5U) << answered;
+    EXPECT_EQ(answered[3]["role"], "user");
+    EXPECT_EQ(answered[4], J::parse(R"({"role":"assistant","content":"ok"})"));
+}
+
+TEST(Crossing, AResultThatIsAnErrorIsNamedWhereItIsNotSaid) {
+    const auto request = anthropic_codec().read_request(
+        R"({"model":"m","max_tokens":5,"messages":[{"role":"user","content":[)" +
+        result("a", R"(,"content":"no such file","is_error":true)") + "]}]}"
+    );
+    ASSERT_TRUE(request);
+    EXPECT_EQ(openai_codec().left_out(*request, {}), Names{"messages.is_error"});
+    EXPECT_EQ(ollama_codec().left_out(*request, {}), Names{"messages.is_error"});
+    EXPECT_EQ(anthropic_codec().left_out(*request, {}), Names{});
 }
 
 // ---- logprobs

@@ -377,6 +377,8 @@ std::vector<std::string> left_out(const ChatRequest& request, const WriteOptions
     note(request.logprobs && leaves_out(options, "logprobs"), "logprobs");
     const auto proven = [](const Message& message) { return !message.thoughts.empty(); };
     note(std::ranges::any_of(request.messages, proven), "messages.reasoning_details");
+    const auto failed = [](const Message& message) { return message.tool_failed; };
+    note(std::ranges::any_of(request.messages, failed), "messages.is_error");
     note(request.user.has_value(), "user");
     note(request.metadata.has_value(), "metadata");
     return names;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -240,28 +241,28 @@ Tree part_json(const Part& part) {
     return out;
 }
 
-Tree content_json(const Message& message) {
-    const auto& parts = message.content;
+using Parts = std::vector<const Part*>;
+
+Tree content_json(const Message& message, const Parts& parts) {
     if (parts.empty()) {
         // An assistant that only called tools had null (trap 53); everybody else said nothing.
         return message.role == Role::assistant && !message.tool_calls.empty() ? Tree{} : Tree("");
     }
-    const bool plain =
-        std::ranges::all_of(parts, [](const Part& part) { return part.kind == Part::Kind::text; });
-    if (plain && parts.size() == 1) {
-        return Tree(parts.front().text);
+    if (parts.size() == 1 && parts.front()->kind == Part::Kind::text) {
+        return Tree(parts.front()->text);
     }
     Tree out = Tree::array();
-    for (const Part& part : parts) {
-        out.push_back(part_json(part));
+    for (const Part* part : parts) {
+        out.push_back(part_json(*part));
     }
     return out;
 }
 
-Tree message_json(const Message& message, const WriteOptions& options) {
+// parts: of the message's content, or what is sent instead.
+Tree message_json(const Message& message, const Parts& parts, const WriteOptions& options) {
     Tree out = Tree::object();
     out["role"] = word(message.role);
-    out["content"] = content_json(message);
+    out["content"] = content_json(message, parts);
     if (!message.name.empty() && message.role != Role::tool) {
         out["name"] = message.name;
     }
@@ -281,6 +282,33 @@ Tree message_json(const Message& message, const WriteOptions& options) {
         item["function"] = std::move(function);
         out["tool_calls"].push_back(std::move(item));
     }
+    return out;
+}
+
+// A tool's message takes text alone. The images of results follow in the user's name, behind the
+// last result: nothing may stand between a call and its results.
+Tree messages_json(const std::vector<Message>& messages, const WriteOptions& options) {
+    Tree out = Tree::array();
+    Parts images;
+    const auto show_images = [&out, &images, &options] {
+        if (!images.empty()) {
+            out.push_back(message_json(Message{}, std::exchange(images, {}), options));
+        }
+    };
+    for (const Message& message : messages) {
+        Parts parts;
+        if (message.role == Role::user) {
+            parts = std::exchange(images, {});  // some templates want the roles to alternate
+        } else if (message.role != Role::tool) {
+            show_images();
+        }
+        for (const Part& part : message.content) {
+            const bool apart = message.role == Role::tool && part.kind == Part::Kind::image;
+            (apart ? images : parts).push_back(&part);
+        }
+        out.push_back(message_json(message, parts, options));
+    }
+    show_images();
     return out;
 }
 
@@ -369,10 +397,7 @@ Result<ChatRequest> read_request(std::string_view body) {
 std::string write_request(const ChatRequest& request, const WriteOptions& options) {
     Tree out = Tree::object();
     out["model"] = options.model.empty() ? request.model : options.model;
-    out["messages"] = Tree::array();
-    for (const Message& message : request.messages) {
-        out["messages"].push_back(message_json(message, options));
-    }
+    out["messages"] = messages_json(request.messages, options);
     for (const Tool& tool : request.tools) {
         out["tools"].push_back(tool_json(tool));
     }
@@ -413,6 +438,10 @@ std::vector<std::string> left_out(const ChatRequest& request, const WriteOptions
     const auto proven = [](const Message& message) { return !message.thoughts.empty(); };
     if (std::ranges::any_of(view->messages, proven)) {
         view->dropped.emplace_back("messages.reasoning_details");
+    }
+    const auto failed = [](const Message& message) { return message.tool_failed; };
+    if (std::ranges::any_of(view->messages, failed)) {
+        view->dropped.emplace_back("messages.is_error");
     }
     const auto marked = [](const auto& holder) { return holder.cache_control.has_value(); };
     if (std::ranges::any_of(view->messages, marked) || std::ranges::any_of(view->tools, marked)) {
