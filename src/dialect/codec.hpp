@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -62,6 +63,10 @@ public:
     virtual void write(const ChatEvent& event, std::string& out) = 0;
     // After a Failed: nothing more, no [DONE] (issue: streaming). Else the dialect's end.
     virtual void end(std::string& out) = 0;
+
+    // After end(): what of the answer the dialect cannot say. What was written then ends in an
+    // error, of which a whole answer consists.
+    virtual std::optional<Error> failure() const { return std::nullopt; }
 };
 
 class Codec {

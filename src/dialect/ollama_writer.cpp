@@ -179,7 +179,8 @@ public:
         }
         auto calls = calls_json(answer_.calls);
         if (!calls) {
-            out += write_error_event(calls.error());
+            failure_ = calls.error();
+            out += write_error_event(*failure_);
             return;
         }
         if (!calls->empty()) {
@@ -190,10 +191,13 @@ public:
         send(last, out);
     }
 
+    std::optional<Error> failure() const override { return failure_; }
+
 private:
     Stopwatch watch_;
     Lines lines_;
     WholeAnswer answer_;
+    std::optional<Error> failure_;
 };
 
 class WholeWriter final : public AnswerWriter {
@@ -214,9 +218,14 @@ public:
     }
 
     void end(std::string& out) override {
+        if (answer_.error) {
+            out += write_error(*answer_.error);
+            return;
+        }
         auto calls = calls_json(answer_.calls);
-        if (answer_.error || !calls) {
-            out += write_error(answer_.error ? *answer_.error : calls.error());
+        if (!calls) {
+            failure_ = calls.error();
+            out += write_error(*failure_);
             return;
         }
         Tree line =
@@ -226,10 +235,13 @@ public:
         out += raw_text(line);
     }
 
+    std::optional<Error> failure() const override { return failure_; }
+
 private:
     Stopwatch watch_;
     Lines lines_;
     WholeAnswer answer_;
+    std::optional<Error> failure_;
 };
 
 }  // namespace

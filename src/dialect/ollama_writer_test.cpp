@@ -113,6 +113,18 @@ TEST(OllamaWriter, ArgumentsThatAreNoObjectAreAFailure) {
         written(events, true), "{\"error\":\"The model's arguments for `f` are no JSON object.\"}\n"
     );
     EXPECT_TRUE(J::parse(written(events, false)).contains("error"));
+    for (const bool stream : {true, false}) {
+        const auto writer =
+            ollama::writer({.id = "i", .model = "m", .created = 5}, stream, ollama::Route::chat);
+        std::string out;
+        for (const ChatEvent& event : events) {
+            writer->write(event, out);
+        }
+        EXPECT_FALSE(writer->failure());
+        writer->end(out);
+        ASSERT_TRUE(writer->failure()) << stream;
+        EXPECT_EQ(writer->failure()->word, "upstream_broken_answer");
+    }
 }
 
 TEST(OllamaWriter, MeasuresWhereItHasAClock) {

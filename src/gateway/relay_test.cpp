@@ -310,6 +310,37 @@ TEST_F(Relay, AWarmUpAsksNobodyWhereNoOllamaIsBehind) {
     EXPECT_EQ(breakers_.of("cloud/c1").under_way(), 0);
 }
 
+// Trap 85, and never a 200 with an error's body.
+TEST_F(Relay, ArgumentsThatOllamasClientsCannotReadAreNoAnswer) {
+    const auto calling = [](std::string_view arguments) {
+        return fmt::format(
+            R"({{"choices":[{{"message":{{"tool_calls":[{{"id":"t","function":{{"name":"f",)"
+            R"("arguments":"{}"}}}}]}},"finish_reason":"tool_calls"}}]}})",
+            arguments
+        );
+    };
+    says(1, "application/json", calling("[1"));
+    says(2, "application/json", calling("{}"));
+    for (const std::string_view stream : {"false", "true"}) {
+        const std::string body = fmt::format(
+            R"({{"model":"m","stream":{},"messages":[{{"role":"user","content":"hi"}}]}})", stream
+        );
+        RoutingTable table = serving(1);
+        install(table);
+        run([&]() -> Task<void> {
+            const auto alone = co_await ask(post("/api/chat", body));
+            EXPECT_EQ(alone.status, 502) << alone.body;
+            EXPECT_NE(alone.body.find("arguments for `f`"), std::string::npos) << alone.body;
+            table.clouds.push_back(cloud(2));
+            install(table);
+            const auto answer = co_await ask(post("/api/chat", body));
+            EXPECT_EQ(answer.status, 200) << answer.body;
+            EXPECT_NE(answer.body.find(R"("arguments":{})"), std::string::npos) << answer.body;
+            EXPECT_EQ(answer.header("x-nova-route"), "local(upstream_broken_answer) -> c2");
+        });
+    }
+}
+
 TEST_F(Relay, OllamasOwnClientsGetItsBytesUntouched) {
     const std::string lines =
         "{\"model\":\"m\",\"message\":{\"content\":\"Hello\"},\"done\":false}\n" +

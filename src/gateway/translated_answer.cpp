@@ -156,20 +156,18 @@ private:
         if (!attempt_.committed && !over && !much && content_events_ == 0) {
             co_return std::nullopt;
         }
+        write_events();
+        if (over) {
+            writer_->end(out_);
+        }
         if (!attempt_.committed) {
+            if (const auto failure = writer_->failure()) {
+                co_return attempt_.ended(Ended::broken, *failure);
+            }
             const OwnFields own{attempt_.job, attempt_.upstream.get()};
             const auto fields = fields_of(own, writer_->content_type());
             attempt_.commit(status_);
             attempt_.job.exchange.begin(status_, fields, std::nullopt);
-        }
-        out_.clear();
-        for (const ChatEvent& event : events_) {
-            writer_->write(event, out_);
-        }
-        events_.clear();
-        noted_ = 0;
-        if (over) {
-            writer_->end(out_);
         }
         const auto sent = co_await attempt_.job.exchange.write(out_);
         if (!sent) {
@@ -181,11 +179,21 @@ private:
         co_return attempt_.served();
     }
 
-    Task<Ending> answer_whole() {
+    void write_events() {
+        out_.clear();
         for (const ChatEvent& event : events_) {
             writer_->write(event, out_);
         }
+        events_.clear();
+        noted_ = 0;
+    }
+
+    Task<Ending> answer_whole() {
+        write_events();
         writer_->end(out_);
+        if (const auto failure = writer_->failure()) {
+            co_return attempt_.ended(Ended::broken, *failure);
+        }
         attempt_.job.usage = usage_;  // the head says what it shows
         const OwnFields own{attempt_.job, attempt_.upstream.get()};
         const auto fields = fields_of(own, writer_->content_type());
