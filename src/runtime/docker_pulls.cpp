@@ -130,25 +130,33 @@ DockerPulls::~DockerPulls() {
 }
 
 Task<Result<void>> DockerPulls::ensure(std::string image, Bytes expected, ProgressSink progress) {
-    const auto [repository, tag] = split_image(image);
-    const std::string joint = tag.starts_with("sha256:") ? "@" : ":";
-    DockerCall ask{.path = fmt::format("/images/{}{}{}/json", repository, joint, tag)};
-    const auto here = co_await api_.call(std::move(ask));
+    const auto here = co_await is_here(image);
     if (!here) {
         co_return propagate(here);
     }
-    if (here->ok()) {
+    if (*here) {
         if (progress) {
             progress({.step = "image", .detail = image + " is here", .done = {}, .total = {}});
         }
         co_return Result<void>{};
     }
-    if (here->status != 404) {
-        co_return fail(docker_error(here->status, here->message(), "Looking for " + image));
-    }
     const auto running = running_->find(image);
     auto pull = running == running_->end() ? begin(image, expected) : running->second;
     co_return co_await join(std::move(pull), std::move(progress));
+}
+
+Task<Result<bool>> DockerPulls::is_here(std::string image) {
+    const auto [repository, tag] = split_image(image);
+    const std::string joint = tag.starts_with("sha256:") ? "@" : ":";
+    DockerCall ask{.path = fmt::format("/images/{}{}{}/json", repository, joint, tag)};
+    const auto reply = co_await api_.call(std::move(ask));
+    if (!reply) {
+        co_return propagate(reply);
+    }
+    if (!reply->ok() && reply->status != 404) {
+        co_return fail(docker_error(reply->status, reply->message(), "Looking for " + image));
+    }
+    co_return reply->ok();
 }
 
 std::shared_ptr<DockerPulls::Pull> DockerPulls::begin(const std::string& image, Bytes expected) {
@@ -258,8 +266,15 @@ Task<Result<void>> DockerPulls::run(std::shared_ptr<Pull> pull) {
     if (pull->reply.error()) {
         co_return fail(docker_error(0, *pull->reply.error(), "Pulling " + pull->image));
     }
-    if (pull->reply.digest().empty()) {
-        // A daemon that went away in the middle ends the stream as well.
+    if (!pull->reply.digest().empty()) {
+        co_return Result<void>{};
+    }
+    // Podman tells no digest, and a daemon that went away in the middle ends the stream as well.
+    const auto here = co_await is_here(pull->image);
+    if (!here) {
+        co_return propagate(here, "Pulling " + pull->image);
+    }
+    if (!*here) {
         co_return fail(Error{
             .code = ErrorCode::upstream_failed,
             .message = fmt::format("The pull of {} ended in the middle.", pull->image),

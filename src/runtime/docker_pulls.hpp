@@ -36,6 +36,7 @@ public:
 private:
     struct Pull;
 
+    Task<Result<bool>> is_here(std::string image);
     Task<Result<void>> join(std::shared_ptr<Pull> pull, ProgressSink progress);
     std::shared_ptr<Pull> begin(const std::string& image, Bytes expected);
     Task<Result<void>> run(std::shared_ptr<Pull> pull);

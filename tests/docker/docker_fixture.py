@@ -414,8 +414,14 @@ class DriverProgram:
 class Podman:
     """Podman's Docker-compatible service with its own storage."""
 
-    def __init__(self):
+    def __init__(self, registry=None):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="nova-podman-"))
+        self.env = dict(os.environ)
+        if registry:  # Podman takes no plain http by itself, not even on loopback
+            registries = self.folder / "registries.conf"
+            registries.write_text(
+                f'[[registry]]\nlocation = "127.0.0.1:{registry.port}"\ninsecure = true\n')
+            self.env["CONTAINERS_REGISTRIES_CONF"] = str(registries)
         self.socket = self.folder / "podman.sock"
         self.command = ["podman", "--root", str(self.folder / "root"), "--runroot",
                         str(self.folder / "run"), "--tmpdir", str(self.folder / "tmp"),
@@ -426,7 +432,7 @@ class Podman:
         with open(self.folder / "log", "wb") as log:
             self.process = subprocess.Popen(
                 [*self.command, "system", "service", "--time=0", f"unix://{self.socket}"],
-                stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+                stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=self.env)
         until(self.socket.exists, 30, "podman's socket")
         return self
 
@@ -440,7 +446,7 @@ class Podman:
 
     def run(self, *words, stdin=None, check=True):
         done = subprocess.run([*self.command, *map(str, words)], capture_output=True, text=True,
-                              stdin=stdin, timeout=120, check=False)
+                              stdin=stdin, timeout=120, check=False, env=self.env)
         assert not check or done.returncode == 0, done.stderr
         return done.stdout.strip()
 

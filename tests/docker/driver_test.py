@@ -46,3 +46,15 @@ def test_the_contract_holds_on_podman():
                              NOVA_TEST_IMAGE=image).run(CONTRACT)
         assert done.passed >= 9 and not done.failed, done.output
         assert podman.ps() == []
+
+
+def test_an_image_arrives_by_podman(registry):
+    with Podman(registry) as podman:
+        image = registry.name("podman")
+        podman.run("import", "-", image, stdin=image_tar({}, texts=[("/note", b"x")]))
+        podman.run("push", image)
+        podman.run("rmi", image)
+        done = DriverProgram(NOVA_TEST_PODMAN_SOCKET=podman.socket,
+                             NOVA_TEST_IMAGE=image).run("*PreparesAsOftenAsItIsAsked*")
+        assert done.passed == 1 and not done.failed, done.output
+        assert image in podman.run("images", "--format", "{{.Repository}}:{{.Tag}}")
