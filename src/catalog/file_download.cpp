@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <span>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -10,6 +11,8 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <fmt/format.h>
+
+#include "catalog/byte_source.hpp"
 
 namespace nova::catalog {
 namespace {
@@ -21,6 +24,7 @@ constexpr std::uint64_t kWorthwhile = 1024U * 1024U;    // received: the attempt
 constexpr unsigned kMostAttempts = 200;                 // a server that cuts every few mebibytes
 constexpr std::chrono::seconds kLongestPause{30};
 constexpr std::chrono::seconds kLongestRetryAfter{120};  // beyond that the user decides
+constexpr const char* kChecking = "checking what was downloaded before";
 
 Error damaged(const FileWish& wish, std::string what) {
     return {
@@ -143,6 +147,29 @@ Task<Result<ManifestFile>> FileDownload::fetch(FileWish wish, DownloadSink sink)
     }
 }
 
+Task<std::optional<ManifestFile>> FileDownload::already_there(FileWish wish, DownloadSink sink) {
+    auto file = FileBytes::open(wish.target);
+    if (wish.sha256.empty() || !file || file->size() != wish.size) {
+        co_return std::nullopt;
+    }
+    net::Sha256 hash;
+    std::vector<char> piece(kHashPiece);
+    for (std::uint64_t done = 0; done < file->size();) {
+        const auto got = file->read_at(done, std::as_writable_bytes(std::span{piece}));
+        if (!got || *got == 0) {
+            co_return std::nullopt;
+        }
+        hash.update({piece.data(), *got});
+        done += *got;
+        sink({.done = done, .total = wish.size, .detail = kChecking});
+        co_await asio::post(asio::use_awaitable);
+    }
+    if (hash.finish() != wish.sha256) {
+        co_return std::nullopt;
+    }
+    co_return ManifestFile{.path = {}, .size = file->size(), .sha256 = wish.sha256};
+}
+
 // Keeps a part only when it is known to be the beginning of what is wanted now.
 Task<Result<void>> FileDownload::hash_what_is_there(Transfer& transfer) {
     const auto note = load_note(transfer.note_path);
@@ -173,7 +200,7 @@ Task<Result<void>> FileDownload::hash_what_is_there(Transfer& transfer) {
         transfer.hash.update({piece.data(), *got});
         done += *got;
         transfer.resumed = true;
-        report(transfer, "checking what was downloaded before");
+        report(transfer, kChecking);
         co_await asio::post(asio::use_awaitable);
     }
     co_return Result<void>{};

@@ -58,6 +58,10 @@ public:
     // model_file_damaged (hash or size) or model_file_not_gguf.
     Task<Result<ManifestFile>> fetch(FileWish wish, DownloadSink sink);
 
+    // The file at the target, when it is what was promised: it reads all of it. Empty without a
+    // hash: the size of another revision may be the same.
+    Task<std::optional<ManifestFile>> already_there(FileWish wish, DownloadSink sink);
+
 private:
     struct Transfer;
 

@@ -231,24 +231,11 @@ HubModels::ensure_set(Place place, GgufSet set, std::string base, DownloadSink s
     co_return co_await fetch_set(std::move(place), std::move(set), std::move(base), seen);
 }
 
-Task<Result<LocalModel>>
-HubModels::fetch_set(Place place, GgufSet set, std::string base, DownloadSink sink) {
-    std::error_code code;
-    fs::create_directories(place.folder, code);
-    Bytes needed;
+std::vector<FileWish>
+HubModels::wishes_for(const Place& place, const std::string& base, const GgufSet& set) const {
+    std::vector<FileWish> wishes;
     for (const HubEntry& entry : set.files) {
-        const auto part = fs::file_size(place.folder / (entry.path + ".part"), code);
-        needed = needed + (Bytes{entry.size} - Bytes{code ? 0 : part});
-    }
-    if (const auto room = check_room(limits_, place.folder, needed, place.source); !room) {
-        co_return propagate(room);
-    }
-    WeightsManifest manifest{.source = place.source, .asked = {place.wish}, .files = {}};
-    const std::uint64_t all = set.total().count;
-    std::uint64_t before = 0;
-    FileDownload download{clock_, web_, limits_};
-    for (const HubEntry& entry : set.files) {
-        auto file = co_await download.fetch(
+        wishes.push_back(
             {.url = web_.at_hub(base + percent_encoded_path(entry.path)),
              .target = place.folder / entry.path,
              .size = entry.size,
@@ -256,17 +243,53 @@ HubModels::fetch_set(Place place, GgufSet set, std::string base, DownloadSink si
              .name = fmt::format(
                  "{}/{}", place.folder.lexically_relative(folder_).string(), entry.path
              ),
-             .page = place.page},
-            [&](const DownloadProgress& p) {
-                sink({.done = before + p.done, .total = all, .detail = p.detail});
-            }
+             .page = place.page}
         );
-        if (!file) {
-            co_return propagate(file);
+    }
+    return wishes;
+}
+
+Task<Result<LocalModel>>
+HubModels::fetch_set(Place place, GgufSet set, std::string base, DownloadSink sink) {
+    std::error_code code;
+    fs::create_directories(place.folder, code);
+    const std::uint64_t all = set.total().count;
+    std::uint64_t whole = 0;  // bytes, in files that are
+    const DownloadSink shown = [&](const DownloadProgress& p) {
+        sink({.done = whole + p.done, .total = all, .detail = p.detail});
+    };
+    FileDownload download{clock_, web_, limits_};
+    const std::vector<FileWish> wishes = wishes_for(place, base, set);
+    std::vector<std::optional<ManifestFile>> files;
+    Bytes needed;
+    for (std::size_t i = 0; i < wishes.size(); ++i) {
+        const HubEntry& entry = set.files[i];
+        // A part that came whole before the download of the model was interrupted.
+        auto there = co_await download.already_there(wishes[i], shown);
+        if (there) {
+            whole += entry.size;
+        } else {
+            const auto part = fs::file_size(place.folder / (entry.path + ".part"), code);
+            needed = needed + (Bytes{entry.size} - Bytes{code ? 0 : part});
         }
-        file->path = entry.path;
-        manifest.files.push_back(*std::move(file));
-        before += entry.size;
+        files.push_back(std::move(there));
+    }
+    if (const auto room = check_room(limits_, place.folder, needed, place.source); !room) {
+        co_return propagate(room);
+    }
+    WeightsManifest manifest{.source = place.source, .asked = {place.wish}, .files = {}};
+    for (std::size_t i = 0; i < files.size(); ++i) {
+        const HubEntry& entry = set.files[i];
+        if (!files[i]) {
+            auto fetched = co_await download.fetch(wishes[i], shown);
+            if (!fetched) {
+                co_return propagate(fetched);
+            }
+            files[i] = *std::move(fetched);
+            whole += entry.size;
+        }
+        files[i]->path = entry.path;
+        manifest.files.push_back(*std::move(files[i]));
     }
     if (const auto saved = save_manifest(place.folder, manifest); !saved) {
         co_return propagate(saved);

@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "catalog/file_download.hpp"
 #include "catalog/gguf_choice.hpp"
@@ -57,6 +58,8 @@ private:
     Task<Result<LocalModel>> ensure_url(GgufUrl wish, DownloadSink sink);
     Task<Result<LocalModel>>
     fetch_set(Place place, GgufSet set, std::string base, DownloadSink sink);
+    std::vector<FileWish>
+    wishes_for(const Place& place, const std::string& base, const GgufSet& set) const;
     Task<std::unique_ptr<Holding>> take_turn(std::filesystem::path file, DownloadSink sink);
     Place place_of(const std::string& repository) const;
 

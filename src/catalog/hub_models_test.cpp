@@ -51,6 +51,22 @@ protected:
         return {std::istreambuf_iterator<char>{in}, {}};
     }
 
+    static constexpr const char* kFirst = "M-Q8_0-00001-of-00002.gguf";
+    static constexpr const char* kSecond = "M-Q8_0-00002-of-00002.gguf";
+
+    // The list of a model in two parts, each of the hub's content; hash: of that as well.
+    std::string two_parts(std::string_view hash) const {
+        const auto entry = [&](const char* path) {
+            return fmt::format(
+                R"({{"type":"file","path":"{}","size":{},"lfs":{{"oid":"{}"}}}})", path,
+                hub_.content.size(), hash
+            );
+        };
+        return fmt::format("[{},{}]", entry(kFirst), entry(kSecond));
+    }
+
+    std::string two_parts() const { return two_parts(testing::sha256_of(hub_.content)); }
+
     fs::path part() const { return folder_ / "o/r/M-Q4_K_M.gguf.part"; }
 
     asio::io_context io_;
@@ -345,18 +361,50 @@ TEST_F(HubModelsTest, FetchesAPlainAddressAndAllPartsOfACutModel) {
         EXPECT_EQ(url->path.filename(), "m.gguf");
         EXPECT_TRUE(co_await ensure(GgufUrl{at}));
         EXPECT_EQ(hub_.storage_seen.size(), 1U);
-        const std::string file = fmt::format(
-            R"("size":{},"lfs":{{"oid":"{}"}}}})", hub_.content.size(),
-            testing::sha256_of(hub_.content)
-        );
-        hub_.list = R"([{"type":"file","path":"M-Q8_0-00001-of-00002.gguf",)" + file +
-                    R"(,{"type":"file","path":"M-Q8_0-00002-of-00002.gguf",)" + file + "]";
+        hub_.list = two_parts();
         const auto cut = co_await ensure(HubGguf{"o/r", "Q8_0"});
         EXPECT_TRUE(cut) << (cut ? "" : cut.error().message);
         EXPECT_EQ(cut->parts, 2U);
         EXPECT_EQ(cut->size.count, 2 * hub_.content.size());
-        EXPECT_EQ(cut->path, folder_ / "o/r/M-Q8_0-00001-of-00002.gguf");
+        EXPECT_EQ(cut->path, folder_ / "o/r" / kFirst);
         EXPECT_EQ(hub_.storage_seen.size(), 3U);
+    });
+}
+
+TEST_F(HubModelsTest, FetchesNoPartOfACutModelTwice) {
+    run([&]() -> Task<void> {
+        hub_.list = two_parts();
+        hub_.faults = {Fault{}, Fault{.status = 404}};
+        EXPECT_FALSE(co_await ensure(HubGguf{"o/r", "Q8_0"}));
+        EXPECT_TRUE(fs::exists(folder_ / "o/r" / kFirst));
+        // The first needs no room any more.
+        limits_.free_space = [](const fs::path&) -> Result<Bytes> { return Bytes{400'000}; };
+        const auto model = co_await ensure(HubGguf{"o/r", "Q8_0"});
+        EXPECT_TRUE(model) << (model ? "" : model.error().message);
+        EXPECT_EQ(hub_.storage_seen.size(), 3U);
+        EXPECT_EQ(content(folder_ / "o/r" / kFirst), hub_.content);
+        EXPECT_EQ(content(folder_ / "o/r" / kSecond), hub_.content);
+        EXPECT_EQ(progress_.back().done, 2 * hub_.content.size());
+        EXPECT_TRUE(co_await ensure(HubGguf{"o/r", "Q8_0"}));
+        EXPECT_EQ(hub_.storage_seen.size(), 3U);
+    });
+}
+
+TEST_F(HubModelsTest, FetchesAnewWhatNoHashSpeaksFor) {
+    run([&]() -> Task<void> {
+        const std::string other(hub_.content.size(), 'x');
+        for (const auto& [list, there] :
+             {std::pair{two_parts(), other}, std::pair{two_parts(""), hub_.content}}) {
+            hub_.list = list;
+            hub_.storage_seen.clear();
+            fs::create_directories(folder_ / "o/r");
+            std::ofstream{folder_ / "o/r" / kFirst} << there;
+            const auto model = co_await ensure(HubGguf{"o/r", "Q8_0"});
+            EXPECT_TRUE(model) << (model ? "" : model.error().message);
+            EXPECT_EQ(hub_.storage_seen.size(), 2U) << list;
+            EXPECT_EQ(content(folder_ / "o/r" / kFirst), hub_.content);
+            fs::remove_all(folder_);
+        }
     });
 }
 
