@@ -429,6 +429,9 @@ Result<ManifestFile> FileDownload::finish(Transfer& transfer) {
         fs::remove(transfer.note_path, code);
         return fail(damaged(wish, "is not what its hub promised: its SHA-256 differs"));
     }
+    if (const auto forgotten = remove_durably(wish.manifest); !forgotten) {
+        return propagate(forgotten);
+    }
     if (const auto published = transfer.part.publish(wish.target); !published) {
         return propagate(published);
     }

@@ -32,6 +32,8 @@ Result<void> check_room(
 struct FileWish {
     WebUrl url;
     std::filesystem::path target;
+    // Speaks for the target as it was: it is removed before another file takes that place.
+    std::filesystem::path manifest;
     std::optional<std::uint64_t> size{};  // as the list of files promised
     std::string sha256{};                 // likewise; empty: whatever arrives is taken
     std::string name;                     // for people: "org/repo/file.gguf"

@@ -238,6 +238,7 @@ HubModels::wishes_for(const Place& place, const std::string& base, const GgufSet
         wishes.push_back(
             {.url = web_.at_hub(base + percent_encoded_path(entry.path)),
              .target = place.folder / entry.path,
+             .manifest = manifest_path(place.folder, set.files.front().path),
              .size = entry.size,
              .sha256 = entry.sha256,
              .name = fmt::format(
@@ -317,6 +318,7 @@ Task<Result<LocalModel>> HubModels::ensure_url(GgufUrl wish, DownloadSink sink) 
     auto file = co_await download.fetch(
         {.url = *url,
          .target = folder / name,
+         .manifest = manifest_path(folder, name),
          .size = {},
          .sha256 = {},
          .name = url->shown(),

@@ -67,6 +67,12 @@ protected:
 
     std::string two_parts() const { return two_parts(testing::sha256_of(hub_.content)); }
 
+    // As large as before, and another one.
+    void revise() {
+        hub_.content.replace(hub_.content.size() - 8, 8, "revision");
+        hub_.etag = "\"two\"";
+    }
+
     fs::path part() const { return folder_ / "o/r/M-Q4_K_M.gguf.part"; }
 
     asio::io_context io_;
@@ -387,6 +393,46 @@ TEST_F(HubModelsTest, FetchesNoPartOfACutModelTwice) {
         EXPECT_EQ(progress_.back().done, 2 * hub_.content.size());
         EXPECT_TRUE(co_await ensure(HubGguf{"o/r", "Q8_0"}));
         EXPECT_EQ(hub_.storage_seen.size(), 3U);
+    });
+}
+
+TEST_F(HubModelsTest, TakesNoMixOfTwoRevisionsForAWholeModel) {
+    run([&]() -> Task<void> {
+        hub_.list = two_parts();
+        EXPECT_TRUE(co_await ensure(HubGguf{"o/r", "Q8_0"}));
+        revise();
+        hub_.list = two_parts();
+        hub_.faults = {Fault{.status = 404}};
+        EXPECT_FALSE(co_await ensure(HubFile{"o/r", "v2", kFirst}));
+        // Nothing was replaced yet: what is there needs no network.
+        const std::size_t asked = hub_.hub_seen.size();
+        EXPECT_TRUE(co_await ensure(HubGguf{"o/r", "Q8_0"}));
+        EXPECT_EQ(hub_.hub_seen.size(), asked);
+        hub_.faults = {Fault{}, Fault{.status = 404}};
+        EXPECT_FALSE(co_await ensure(HubFile{"o/r", "v2", kFirst}));
+        EXPECT_EQ(content(folder_ / "o/r" / kFirst), hub_.content);
+        EXPECT_NE(content(folder_ / "o/r" / kSecond), hub_.content);
+        EXPECT_TRUE(co_await ensure(HubGguf{"o/r", "Q8_0"}));
+        EXPECT_EQ(content(folder_ / "o/r" / kFirst), hub_.content);
+        EXPECT_EQ(content(folder_ / "o/r" / kSecond), hub_.content);
+    });
+}
+
+TEST_F(HubModelsTest, AReplacedFileIsNotSpokenForByTheManifestOfTheOldOne) {
+    run([&]() -> Task<void> {
+        const fs::path file = folder_ / "o/r/M-Q4_K_M.gguf";
+        EXPECT_TRUE(co_await ensure());
+        revise();
+        // After the file nothing more can be written.
+        const fs::path blocked = file.string() + ".nova.json.new";
+        fs::create_directories(blocked);
+        EXPECT_FALSE(co_await ensure(HubFile{"o/r", "v2", "M-Q4_K_M.gguf"}));
+        EXPECT_EQ(content(file), hub_.content);
+        EXPECT_FALSE(fs::exists(file.string() + ".nova.json"));
+        fs::remove(blocked);
+        const std::size_t fetched = hub_.storage_seen.size();
+        EXPECT_TRUE(co_await ensure());
+        EXPECT_EQ(hub_.storage_seen.size(), fetched);
     });
 }
 

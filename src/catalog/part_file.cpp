@@ -131,6 +131,16 @@ Result<void> write_whole(const fs::path& path, std::string_view content) {
     return file->publish(path);
 }
 
+Result<void> remove_durably(const fs::path& path) {
+    if (::unlink(path.c_str()) == 0) {
+        return sync_folder(path.parent_path());
+    }
+    if (errno == ENOENT) {
+        return {};
+    }
+    return cannot("removed", path, errno);
+}
+
 Result<Bytes> free_space(const fs::path& folder) {
     std::error_code code;
     const fs::space_info space = fs::space(folder, code);

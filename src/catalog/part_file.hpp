@@ -50,6 +50,9 @@ private:
 // The same at once, for small files. Mode 0600.
 Result<void> write_whole(const std::filesystem::path& path, std::string_view content);
 
+// Gone also after a power cut; well when there was none.
+Result<void> remove_durably(const std::filesystem::path& path);
+
 // What an ordinary user may still write there. Error precondition.
 Result<Bytes> free_space(const std::filesystem::path& folder);
 

@@ -48,6 +48,14 @@ TEST_F(PartFileTest, GrowsOverSeveralOpensAndAppearsWhole) {
     EXPECT_EQ(content(folder_ / "a" / "m.json"), "{}");
 }
 
+TEST_F(PartFileTest, RemovesWhatIsThere) {
+    ASSERT_TRUE(write_whole(folder_ / "m.json", "{}"));
+    EXPECT_TRUE(remove_durably(folder_ / "m.json"));
+    EXPECT_FALSE(fs::exists(folder_ / "m.json"));
+    EXPECT_TRUE(remove_durably(folder_ / "m.json"));
+    EXPECT_EQ(remove_durably(folder_).error().code, ErrorCode::precondition);
+}
+
 ssize_t full_disk(int /*fd*/, const void* /*bytes*/, std::size_t /*size*/) {
     errno = ENOSPC;
     return -1;
