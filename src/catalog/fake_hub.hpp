@@ -2,9 +2,7 @@
 #pragma once
 
 #include <deque>
-#include <fstream>
 #include <functional>
-#include <iterator>
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -26,6 +24,7 @@ struct Fault {
     int status = 0;  // instead of 200, with these headers and an empty body
     std::vector<std::pair<std::string, std::string>> headers{};
     std::uint64_t cut_at = 0;    // the connection ends after that many bytes of the file
+    bool unsized = false;        // no length is told, and a cut looks like the end
     std::uint64_t stall_at = 0;  // no byte follows, until the client goes
     bool ignore_range = false;
     bool other_range = false;    // 206 for another piece than was asked for
@@ -163,7 +162,8 @@ private:
         if (from > 0) {
             headers.push_back({"Content-Range", range});
         }
-        exchange.begin(from > 0 ? 206 : 200, headers, content.size() - from);
+        const auto length = fault.unsized ? std::nullopt : std::optional{content.size() - from};
+        exchange.begin(from > 0 ? 206 : 200, headers, length);
         if (before_body) {
             before_body();
         }
@@ -185,7 +185,7 @@ private:
             }
             exchange.unwatch_client();
         }
-        if (end < content.size()) {
+        if (end < content.size() && !fault.unsized) {
             exchange.abort();
         } else {
             ignore(co_await exchange.end(), "a test");

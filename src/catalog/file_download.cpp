@@ -19,9 +19,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kHashPiece = 4U * 1024U * 1024U;  // between two looks at a cancel
-constexpr std::uint64_t kWorthwhile = 1024U * 1024U;    // received: the attempt was not in vain
-constexpr unsigned kMostAttempts = 200;                 // a server that cuts every few mebibytes
+constexpr std::size_t kHashPiece = 4U * 1024U * 1024U;   // between two looks at a cancel
+constexpr std::uint64_t kWorthwhile = 1024U * 1024U;     // received: the attempt was not in vain
+constexpr std::uint64_t kRoomStep = 4U * 1024U * 1024U;  // where nobody says how much comes
+constexpr unsigned kMostAttempts = 200;                  // a server that cuts every few mebibytes
 constexpr std::chrono::seconds kLongestPause{30};
 constexpr std::chrono::seconds kLongestRetryAfter{120};  // beyond that the user decides
 constexpr const char* kChecking = "checking what was downloaded before";
@@ -81,6 +82,7 @@ struct FileDownload::Transfer {
     unsigned failures = 0;
     unsigned attempts = 0;
     std::uint64_t mark = 0;  // size when the last attempt ended
+    std::uint64_t room = 0;  // size up to which the disk has it
 
     Result<void> start_over() {
         hash = {};
@@ -323,19 +325,26 @@ FileDownload::begin_body(Transfer& transfer, const WebAnswer& web) {
     return std::nullopt;
 }
 
+// For all that is to come; for the next few mebibytes where nobody says how much that is.
+Result<void> FileDownload::make_sure_of_room(Transfer& transfer) const {
+    const std::uint64_t have = transfer.part.size();
+    const std::uint64_t all = transfer.total.value_or(have + kRoomStep);
+    if (have < transfer.room || all <= have) {
+        return {};
+    }
+    transfer.room = all;
+    const FileWish& wish = transfer.wish;
+    return check_room(limits_, wish.target.parent_path(), Bytes{all - have}, wish.name);
+}
+
 Task<std::optional<FileDownload::Setback>>
 FileDownload::receive(Transfer& transfer, net::OpenAnswer& answer) {
     const FileWish& wish = transfer.wish;
-    const std::uint64_t have = transfer.part.size();
-    if (transfer.total && *transfer.total > have) {
-        const auto room = check_room(
-            limits_, wish.target.parent_path(), Bytes{*transfer.total - have}, wish.name
-        );
-        if (!room) {
+    transfer.room = 0;
+    while (true) {
+        if (const auto room = make_sure_of_room(transfer); !room) {
             co_return setback(room.error());
         }
-    }
-    while (true) {
         answer.connection->connection().expire_at(clock_.now() + limits_.stall);
         const auto piece = co_await answer.connection->read_body_some();
         if (!piece) {

@@ -78,6 +78,7 @@ private:
     Task<std::optional<Setback>> attempt(Transfer& transfer);
     std::optional<Setback> accept(Transfer& transfer, const WebAnswer& web);
     std::optional<Setback> begin_body(Transfer& transfer, const WebAnswer& web);
+    Result<void> make_sure_of_room(Transfer& transfer) const;
     Task<std::optional<Setback>> receive(Transfer& transfer, net::OpenAnswer& answer);
     Task<std::optional<Error>> recover(Transfer& transfer, Setback setback);
     Result<ManifestFile> finish(Transfer& transfer);

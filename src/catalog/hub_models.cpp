@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include "catalog/gguf.hpp"
+
 namespace nova::catalog {
 namespace {
 
@@ -50,6 +52,25 @@ read_all(Clock& clock, net::OpenAnswer& answer, std::chrono::seconds stall) {
         }
         body.append(*piece);
     }
+}
+
+// Nobody promised a hash, and not always a length: only the file itself knows whether it is whole.
+Result<void> keep_if_whole(const fs::path& path, std::string_view name) {
+    auto file = FileBytes::open(path);
+    if (!file) {
+        return propagate(file);
+    }
+    const auto facts = read_gguf(*file, name);
+    if (facts) {
+        return {};
+    }
+    Error error = facts.error();
+    if (error.word == "model_file_damaged" || error.word == "model_file_not_gguf") {
+        ignore(remove_durably(path), "without a manifest it counts for nothing");
+        error.remedy = "What arrived was removed. Start it again to download it anew; if that does "
+                       "not help, the file on the server is no whole model: choose another.";
+    }
+    return fail(std::move(error));
 }
 
 }  // namespace
@@ -327,6 +348,9 @@ Task<Result<LocalModel>> HubModels::ensure_url(GgufUrl wish, DownloadSink sink) 
     );
     if (!file) {
         co_return propagate(file);
+    }
+    if (const auto kept = keep_if_whole(folder / name, url->shown()); !kept) {
+        co_return propagate(kept);
     }
     file->path = name;
     const WeightsManifest manifest{

@@ -1,7 +1,10 @@
 // Downloads against a hub on loopback, its storage host beside it, and their faults.
 #include <cerrno>
+#include <fstream>
+#include <iterator>
 
 #include "catalog/fake_hub.hpp"
+#include "catalog/gguf_builder.hpp"
 #include "catalog/hub_models.hpp"
 #include "core/random.hpp"
 
@@ -66,6 +69,18 @@ protected:
     }
 
     std::string two_parts() const { return two_parts(testing::sha256_of(hub_.content)); }
+
+    // A whole GGUF, for plain addresses: nobody but the file says whether it is.
+    static std::string gguf() {
+        GgufBuilder builder = small_llama();
+        builder.tensor({.name = "output.weight", .shape = {64, 1000}, .type = 0, .offset = 416});
+        builder.data_bytes += 64U * 1000U * 4U;
+        return builder.build();
+    }
+
+    GgufUrl plain() const {
+        return {fmt::format("http://{}/x/m.gguf?v=1", hub_.storage_at.text())};
+    }
 
     // As large as before, and another one.
     void revise() {
@@ -360,12 +375,12 @@ TEST_F(HubModelsTest, ACancelKeepsThePartAndAnotherAskerGoesOnWithIt) {
 
 TEST_F(HubModelsTest, FetchesAPlainAddressAndAllPartsOfACutModel) {
     run([&]() -> Task<void> {
-        const std::string at = fmt::format("http://{}/x/m.gguf?v=1", hub_.storage_at.text());
-        const auto url = co_await ensure(GgufUrl{at});
+        hub_.content = gguf();
+        const auto url = co_await ensure(plain());
         EXPECT_TRUE(url) << (url ? "" : url.error().message);
         EXPECT_EQ(content(url->path), hub_.content);
         EXPECT_EQ(url->path.filename(), "m.gguf");
-        EXPECT_TRUE(co_await ensure(GgufUrl{at}));
+        EXPECT_TRUE(co_await ensure(plain()));
         EXPECT_EQ(hub_.storage_seen.size(), 1U);
         hub_.list = two_parts();
         const auto cut = co_await ensure(HubGguf{"o/r", "Q8_0"});
@@ -451,6 +466,52 @@ TEST_F(HubModelsTest, FetchesAnewWhatNoHashSpeaksFor) {
             EXPECT_EQ(content(folder_ / "o/r" / kFirst), hub_.content);
             fs::remove_all(folder_);
         }
+    });
+}
+
+TEST_F(HubModelsTest, KeepsNoPlainFileThatIsNotWhole) {
+    run([&]() -> Task<void> {
+        hub_.content = gguf();
+        for (const auto& [fault, word] :
+             {std::pair{Fault{.cut_at = 100'000, .unsized = true}, "model_file_damaged"},
+              std::pair{Fault{.status = 200}, "model_file_not_gguf"}}) {  // empty
+            hub_.faults = {fault};
+            const auto cut = co_await ensure(plain());
+            EXPECT_EQ(cut ? "" : cut.error().word, word);
+            EXPECT_TRUE(!cut && cut.error().remedy.contains("was removed"));
+            for (const auto& entry : fs::recursive_directory_iterator{folder_}) {
+                EXPECT_TRUE(entry.is_directory()) << entry.path();
+            }
+        }
+        hub_.faults = {Fault{.unsized = true}};
+        const auto whole = co_await ensure(plain());
+        EXPECT_TRUE(whole) << (whole ? "" : whole.error().message);
+        EXPECT_EQ(content(whole->path), hub_.content);
+        EXPECT_TRUE(co_await ensure(plain()));
+        EXPECT_EQ(hub_.storage_seen.size(), 3U);
+    });
+}
+
+// A disk of 10 MiB that holds what nova put into the folder.
+Result<Bytes> room_of_10_mib(const fs::path& folder) {
+    Bytes used;
+    for (const auto& entry : fs::directory_iterator{folder}) {
+        used = used + Bytes{entry.file_size()};
+    }
+    return mib(10) - used;
+}
+
+TEST_F(HubModelsTest, LeavesTheReserveAloneWhenNobodySaysHowMuchComes) {
+    run([&]() -> Task<void> {
+        hub_.content.resize(mib(16).count);
+        hub_.faults = {Fault{.unsized = true}};
+        limits_.free_space = &room_of_10_mib;
+        limits_.reserve = mib(2);
+        const auto full = co_await ensure(plain());
+        EXPECT_EQ(full ? ErrorCode::internal : full.error().code, ErrorCode::exhausted);
+        EXPECT_GE(progress_.back().done, mib(4).count);
+        EXPECT_LT(progress_.back().done, mib(9).count);
+        EXPECT_EQ(hub_.storage_seen.size(), 1U);
     });
 }
 
