@@ -207,7 +207,9 @@ bool UsageTap::complete() const {
         return tail_.find("message_stop") != kNone;
     case Dialect::ollama:
     case Dialect::ollama_generate:
-        return has_value(tail_, R"("done")");
+        // Behind "done" the last line of /api/generate has the context, a list that may be longer
+        // than what is kept, and then the times, which no other line has.
+        return has_value(tail_, R"("done")") || has_value(tail_, R"("total_duration")");
     }
     return true;
 }

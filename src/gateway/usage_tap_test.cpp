@@ -86,6 +86,24 @@ TEST(UsageTap, FindsTheEndOfAnAnswerOfAnyLength) {
     EXPECT_EQ(tap.usage().completion, 5000U);
 }
 
+TEST(UsageTap, FindsTheEndOfAGenerationBehindALongContext) {
+    UsageTap tap{Dialect::ollama_generate, Operation::completion, UsageTap::Kind::stream};
+    tap.note(R"({"model":"m","response":"a","done":false})"
+             "\n");
+    EXPECT_FALSE(tap.complete());
+    std::string last =
+        R"({"model":"m","response":"","done":true,"done_reason":"stop","context":[1)";
+    for (int i = 0; i < 5000; ++i) {
+        last += ",31415";
+    }
+    tap.note(
+        last + R"(],"total_duration":17,"prompt_eval_count":3,"eval_count":4})"
+               "\n"
+    );
+    EXPECT_TRUE(tap.complete());
+    EXPECT_EQ(tap.usage().completion, 4U);
+}
+
 TEST(UsageTap, TakesAnEmbeddingsUsageFromTheFrontToo) {
     UsageTap tap{Dialect::openai, Operation::embedding, UsageTap::Kind::whole};
     const std::string front = "{\"usage\":{\"prompt_tokens\":8,\"total_tokens\":8},\"data\":[";

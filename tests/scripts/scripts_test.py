@@ -100,7 +100,8 @@ def whole_setup(clone, nova, *words, home="/h"):
         path.chmod(0o755)
     done = subprocess.run(["./setup.sh", "--mode", "hybrid", *words], cwd=clone, text=True,
                           capture_output=True, check=False,
-                          env={"PATH": f"{bin_folder}:/usr/bin:/bin", "USER": "me", "HOME": str(home)})
+                          env={"PATH": f"{bin_folder}:/usr/bin:/bin", "USER": "me",
+                               "HOME": str(home)})
     return done, [line for line in calls.read_text().splitlines() if "print-dir" not in line]
 
 
