@@ -98,8 +98,8 @@ EventKind of_responses(const Parts& parts) {
     if (type == "error" || type == "response.failed" || has_failed_response(parts.json)) {
         return EventKind::error;
     }
-    const bool prelude =
-        type == "response.created" || type == "response.in_progress" || type == "response.queued";
+    const bool prelude = type == "response.created" || type == "response.in_progress" ||
+                         type == "response.queued" || type == "keepalive";
     return parts.json.empty() || prelude ? EventKind::neutral : EventKind::content;
 }
 
@@ -123,7 +123,7 @@ EventKind of_ollama(std::string_view event) {
 
 // A neutral event that only says that somebody is still there: comments, empty lines, a ping.
 bool is_keep_alive(std::string_view event) {
-    if (event.starts_with("event: ping") || contains(event, R"("ping")")) {
+    if (event.starts_with("event: ping") || any_text(event, {R"("ping")", R"("keepalive")"})) {
         return true;
     }
     while (!event.empty()) {
@@ -213,7 +213,9 @@ FirstContent::Verdict FirstContent::take(std::string_view piece) {
             break;
         }
         // Who waits for its turn at a busy provider gets many of them, and then perhaps an error.
-        if (!is_keep_alive(event) && ++events_ >= kEvents) {
+        if (is_keep_alive(event)) {
+            kept_alive_ = true;
+        } else if (++events_ >= kEvents) {
             return Verdict::commit;
         }
     }

@@ -40,6 +40,9 @@ public:
     // Everything that came; valid as long as the last piece is.
     std::string_view bytes() const { return bytes_; }
 
+    // Has a comment or ping been among it?
+    bool kept_alive() const { return kept_alive_; }
+
     // After failed: the JSON of the event.
     std::string_view error() const { return error_; }
 
@@ -52,6 +55,7 @@ private:
     std::string_view error_;
     std::size_t seen_ = 0;
     int events_ = 0;
+    bool kept_alive_ = false;
 };
 
 }  // namespace nova::gateway

@@ -29,6 +29,9 @@ struct GatewayPolicy {
     std::chrono::milliseconds total_timeout{0};
     // ": ping" to the client of an event stream while its provider is silent; 0: never.
     std::chrono::milliseconds heartbeat{0};
+    // So long comments and pings of a provider are held back for the sake of a fallback; then they
+    // reach the client, which else would think that nobody is there.
+    std::chrono::milliseconds keep_alive_hold{20'000};
     // An unfinished event held back so that an error event can follow; bounds memory per stream.
     std::size_t held_event_bytes = 16U * 1024U;
     // Time a client has to take the rest and the error event of an answer that is cut.

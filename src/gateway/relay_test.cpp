@@ -426,7 +426,31 @@ protected:
     static GatewayPolicy beating() {
         GatewayPolicy policy;
         policy.heartbeat = 20ms;
+        policy.keep_alive_hold = 50ms;
         return policy;
+    }
+
+    // A stream as it arrives, until its end.
+    Task<void> listen(std::string_view path, std::function<void(const std::string&)> heard) {
+        auto connection = co_await net::dial(gateway_, clock_, Deadline::in(clock_, 5s));
+        (*connection)->expire_at(clock_.now() + testing::kPatience);
+        const std::string body =
+            R"({"model":"m","stream":true,"max_tokens":9,"messages":[{"role":"user","content":"a"}]})";
+        const std::string request = fmt::format(
+            "POST {} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{}",
+            path, body.size(), body
+        );
+        EXPECT_TRUE(co_await (*connection)->write(request));
+        std::string text;
+        char buffer[4096];
+        for (;;) {
+            const auto got = co_await (*connection)->read_some(buffer);
+            if (!got || *got == 0) {
+                co_return;
+            }
+            text.append(buffer, *got);
+            heard(text);
+        }
     }
 };
 
@@ -445,29 +469,43 @@ TEST_F(Beating, FillsASilenceBetweenEventsAndNeverInsideOne) {
     };
     install(serving(1));
     run([&]() -> Task<void> {
-        auto connection = co_await net::dial(gateway_, clock_, Deadline::in(clock_, 5s));
-        (*connection)->expire_at(clock_.now() + testing::kPatience);
-        const std::string body = R"({"model":"m","stream":true})";
-        const std::string request = fmt::format(
-            "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
-            "Content-Length: {}\r\n\r\n{}",
-            body.size(), body
-        );
-        EXPECT_TRUE(co_await (*connection)->write(request));
         std::string text;
-        char buffer[4096];
-        for (;;) {
-            const auto got = co_await (*connection)->read_some(buffer);
-            if (!got || *got == 0) {
-                break;
-            }
-            text.append(buffer, *got);
+        co_await listen("/v1/chat/completions", [&](const std::string& so_far) {
+            text = so_far;
             pinged = pinged || text.find(": ping\n\n") != std::string::npos;
-        }
+        });
         // Two chunks behind each other: nothing came between the halves of the event.
         EXPECT_NE(text.find("data: [DO\r\n5\r\nNE]\n\n"), std::string::npos) << text;
     });
     EXPECT_TRUE(pinged);
+}
+
+// A provider whose queue is long tells that it is there; a client that hears nothing for minutes
+// does not know.
+TEST_F(Beating, PassesOnThatAProviderIsBusy) {
+    for (const char* path : {"/v1/chat/completions", "/v1/messages"}) {
+        bool heard = false;
+        bool before_content = false;
+        answer_ = [&](net::Exchange& exchange) -> Task<void> {
+            (void)co_await exchange.read_body(1U << 20U);
+            const std::vector<net::HeaderView> headers{{"Content-Type", "text/event-stream"}};
+            exchange.begin(200, headers, std::nullopt);
+            const TimePoint end = clock_.now() + testing::kPatience;
+            while (!heard && clock_.now() < end) {
+                (void)co_await exchange.write(": busy\n\n");
+                co_await clock_.sleep_for(10ms);
+            }
+            before_content = heard;
+            (void)co_await exchange.write(testing::event_of("a"));
+            (void)co_await exchange.write("data: [DONE]\n\n");
+            (void)co_await exchange.end();
+        };
+        install(serving(1));
+        run([&]() -> Task<void> {
+            co_await listen(path, [&](const std::string& text) { heard = !text.empty(); });
+        });
+        EXPECT_TRUE(before_content) << path;
+    }
 }
 
 // Lets in who says the word, and counts.

@@ -266,6 +266,8 @@ Error ended_early(const Attempt& attempt) {
 // Until the first content. Empty: it has come, `first` holds it.
 Task<std::optional<Ending>> hold_back(Stream& stream, FirstContent& first) {
     Attempt& attempt = stream.attempt;
+    const Clock& clock = attempt.worker.clock;
+    const TimePoint enough = clock.now() + attempt.worker.policy.keep_alive_hold;
     for (;;) {
         auto piece = stream.upstream.buffered_body();
         if (!piece) {
@@ -288,6 +290,9 @@ Task<std::optional<Ending>> hold_back(Stream& stream, FirstContent& first) {
         }
         switch (first.take(**piece)) {
         case FirstContent::Verdict::hold:
+            if (first.kept_alive() && clock.now() >= enough) {
+                co_return std::nullopt;
+            }
             break;
         case FirstContent::Verdict::commit:
             co_return std::nullopt;

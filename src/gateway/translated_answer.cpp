@@ -130,6 +130,15 @@ private:
         }
     }
 
+    // Nobody hears them before the commit, and they press for none. Were there some?
+    bool drop_keep_alives() {
+        const auto dropped = std::erase_if(events_, [](const ChatEvent& event) {
+            return std::holds_alternative<dialect::KeepAlive>(event);
+        });
+        noted_ = events_.size();
+        return dropped > 0;
+    }
+
     // What of the events may leave now. Empty: more is to come.
     Task<std::optional<Ending>> pass_on(bool over) {
         while (noted_ < events_.size() && !failure_) {
@@ -139,20 +148,15 @@ private:
             const Ending ending = attempt_.ended(Ended::error_event, *failure_);
             co_return co_await broke_off(ending);
         }
-        if (!attempt_.committed) {
-            // Nobody hears them yet, and they press for no commit.
-            std::erase_if(events_, [](const ChatEvent& event) {
-                return std::holds_alternative<dialect::KeepAlive>(event);
-            });
-            noted_ = events_.size();
-        }
+        const bool waited_long =
+            !attempt_.committed && drop_keep_alives() && attempt_.worker.clock.now() >= enough_;
         if (!stream_ && !over) {
             co_return std::nullopt;
         }
         if (!stream_) {
             co_return co_await answer_whole();
         }
-        const bool much = events_.size() >= FirstContent::kEvents;
+        const bool much = events_.size() >= FirstContent::kEvents || waited_long;
         if (!attempt_.committed && !over && !much && content_events_ == 0) {
             co_return std::nullopt;
         }
@@ -211,6 +215,7 @@ private:
     bool stream_;  // what the client gets
     std::vector<ChatEvent> events_;
     std::size_t noted_ = 0;
+    TimePoint enough_ = attempt_.worker.clock.now() + attempt_.worker.policy.keep_alive_hold;
     std::optional<Error> failure_;
     std::string out_;
     std::size_t received_ = 0;
