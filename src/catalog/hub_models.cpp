@@ -54,6 +54,8 @@ read_all(Clock& clock, net::OpenAnswer& answer, std::chrono::seconds stall) {
     }
 }
 
+constexpr std::uint64_t kHeadBytes = 24;  // magic, version, two counts
+
 // Nobody promised a hash, and not always a length: only the file itself knows whether it is whole.
 Result<void> keep_if_whole(const fs::path& path, std::string_view name) {
     auto file = FileBytes::open(path);
@@ -65,7 +67,11 @@ Result<void> keep_if_whole(const fs::path& path, std::string_view name) {
         return {};
     }
     Error error = facts.error();
-    if (error.word == "model_file_damaged" || error.word == "model_file_not_gguf") {
+    const bool headed = file->size() >= kHeadBytes;
+    if (error.word == "model_file_not_gguf" && headed) {
+        return {};  // of another version or byte order: whole, and whoever reads it says so
+    }
+    if (error.word == "model_file_damaged" || !headed) {
         ignore(remove_durably(path), "without a manifest it counts for nothing");
         error.remedy = "What arrived was removed. Start it again to download it anew; if that does "
                        "not help, the file on the server is no whole model: choose another.";

@@ -483,12 +483,19 @@ TEST_F(HubModelsTest, KeepsNoPlainFileThatIsNotWhole) {
                 EXPECT_TRUE(entry.is_directory()) << entry.path();
             }
         }
-        hub_.faults = {Fault{.unsized = true}};
-        const auto whole = co_await ensure(plain());
-        EXPECT_TRUE(whole) << (whole ? "" : whole.error().message);
-        EXPECT_EQ(content(whole->path), hub_.content);
-        EXPECT_TRUE(co_await ensure(plain()));
-        EXPECT_EQ(hub_.storage_seen.size(), 3U);
+        hub_.content[4] = 9;  // a version to come is no damage
+        for (const bool newer : {true, false}) {
+            hub_.faults = {Fault{.unsized = true}};
+            const auto whole = co_await ensure(plain());
+            EXPECT_TRUE(whole) << (whole ? "" : whole.error().message);
+            EXPECT_EQ(content(whole->path), hub_.content);
+            EXPECT_TRUE(co_await ensure(plain()));
+            if (newer) {
+                fs::remove_all(folder_);
+                hub_.content = gguf();
+            }
+        }
+        EXPECT_EQ(hub_.storage_seen.size(), 4U);
     });
 }
 
