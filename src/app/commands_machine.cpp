@@ -90,9 +90,14 @@ void print_machine(Terminal& terminal, const Json& machine) {
     if (gpus.empty()) {
         terminal.line("GPU    none found");
     }
-    for (const Json& sentence : array_in(machine, "kept")) {
-        terminal.note(printable(sentence.is_string() ? sentence.get<std::string>() : ""));
-        terminal.note("If it was taken out for good: nova detect --forget");
+    bool card = false;
+    for (const Json& row : array_in(machine, "kept")) {
+        const std::string sentence = row.is_string() ? row.get<std::string>() : "";
+        card = card || sentence.starts_with("GPU ");
+        terminal.note(printable(sentence));
+    }
+    if (card) {
+        terminal.note("What was taken out for good is forgotten by: nova detect --forget");
     }
 }
 

@@ -166,10 +166,11 @@ Task<Detection> HardwareProbe::detect() {
     };
     std::error_code code;
     const bool kfd = std::filesystem::exists(settings_.roots.root / "dev/kfd", code);
-    if (!host.container && nvidia.reading.verdict == NvidiaVerdict::found && !nvidia.reading.lost) {
+    // A sentence beside the cards is a complaint: not all of them may be among the rows.
+    if (!host.container && !nvidia.reading.gpus.empty() && nvidia.reading.sentence.empty()) {
         detection.complete.push_back(GpuVendor::nvidia);
     }
-    if (!host.container && !amd.gpus.empty()) {
+    if (!host.container && !amd.gpus.empty() && amd.sentence.empty()) {
         detection.complete.push_back(GpuVendor::amd);
     }
     HardwareSnapshot& snapshot = detection.snapshot;

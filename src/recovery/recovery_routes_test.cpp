@@ -237,7 +237,9 @@ TEST_F(RecoveryRoutesTest, ADetectionForgetsOnlyWhenItIsToldTo) {
     EXPECT_EQ(overwrite_, hardware::Overwrite::keep_richer);
     call("POST", "/hardware/detect?forget=1");
     EXPECT_EQ(overwrite_, hardware::Overwrite::replace);
+    overwrite_.reset();
     EXPECT_EQ(call("POST", "/hardware/detect?forget=yes").status, 400);
+    EXPECT_FALSE(overwrite_);
 }
 
 TEST_F(RecoveryRoutesTest, EveryBackendRouteTakesTheSlot) {
