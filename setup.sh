@@ -208,16 +208,20 @@ start_nova() {
         build/release/nova up
 }
 
-# Did nova run here before? Then what it is to run was somebody's wish, not this script's.
+# Did nova run here before? Then what it is to run was somebody's wish, not this script's. A first
+# setup that was broken off leaves its mark until one has an answer.
 has_run_before() {
-    [[ -e ${NOVA_DATA_DIR:-${XDG_DATA_HOME:-$HOME/.local/share}/nova}/nova.db ]]
+    [[ -e ${NOVA_DATA_DIR:-${XDG_DATA_HOME:-$HOME/.local/share}/nova}/nova.db && ! -e $unfinished ]]
 }
 
 # Docker answers, but it may be cut off from the registry: then a native engine serves as well.
 start_nova_with_fallback() {
-    local code before=no
+    local code before=no unfinished=${XDG_CACHE_HOME:-$HOME/.cache}/nova/setup-unfinished
     if has_run_before; then
         before=yes
+    else
+        mkdir -p "${unfinished%/*}"
+        : >"$unfinished"
     fi
     # Not as a condition: that would switch off `set -e` inside.
     set +e
@@ -227,8 +231,14 @@ start_nova_with_fallback() {
     )
     code=$?
     set -e
-    if ((code == 0)) || [[ $runtime != docker || $mode == cloud-only || $asked == yes ||
-        $before == yes ]]; then
+    if ((code == 0)); then
+        rm -f "$unfinished"
+        return
+    fi
+    if [[ $runtime != docker || $mode == cloud-only || $asked == yes || $before == yes ]]; then
+        if [[ $runtime == docker && $asked == no ]]; then
+            say 'to run engines as native programs: nova down, then ./setup.sh --runtime native'
+        fi
         return "$code"
     fi
     # nova goes on wanting it in Docker until it is told otherwise.
@@ -239,6 +249,7 @@ start_nova_with_fallback() {
     say_runtime
     tools/engines.sh llamacpp
     start_nova
+    rm -f "$unfinished"
 }
 
 main() {

@@ -85,7 +85,7 @@ def test_engines_run_in_docker_where_it_answers_and_the_reason_is_said(clone, do
     assert where in done.stdout and why in done.stdout, done.stdout
 
 
-def whole_setup(clone, nova, *words, home="/h"):
+def whole_setup(clone, nova, *words, home=None):
     """All of setup.sh where Docker answers, with stand-ins for what it calls; the calls."""
     calls = clone / "calls"
     bin_folder = clone / "bin"
@@ -101,7 +101,7 @@ def whole_setup(clone, nova, *words, home="/h"):
     done = subprocess.run(["./setup.sh", "--mode", "hybrid", *words], cwd=clone, text=True,
                           capture_output=True, check=False,
                           env={"PATH": f"{bin_folder}:/usr/bin:/bin", "USER": "me",
-                               "HOME": str(home)})
+                               "HOME": str(home or clone / "home")})
     return done, [line for line in calls.read_text().splitlines() if "print-dir" not in line]
 
 
@@ -127,6 +127,17 @@ def test_what_ran_before_is_not_replaced(clone):
     (data / "nova.db").touch()
     done, calls = whole_setup(clone, FAILS_IN_DOCKER, home=clone / "home")
     assert done.returncode == 1 and calls == ["engines model", "nova up docker"]
+    assert "--runtime native" in done.stdout
+
+
+def test_a_first_setup_that_was_broken_off_is_no_run_before(clone):
+    home = clone / "home"
+    for path in (home / ".local/share/nova/nova.db", home / ".cache/nova/setup-unfinished"):
+        path.parent.mkdir(parents=True)
+        path.touch()
+    done, calls = whole_setup(clone, FAILS_IN_DOCKER, home=home)
+    assert done.returncode == 0 and calls[-1] == "nova up process"
+    assert not (home / ".cache/nova/setup-unfinished").exists()
 
 
 def test_docker_that_works_is_left_alone(clone):
