@@ -201,7 +201,7 @@ struct Choice {
     std::string model;
 };
 
-// What the setting runtime says; before a daemon runs, the environment.
+// What the setting runtime says; before a daemon runs, what it would be started with.
 std::string runtime_word(CommandContext& context, ControlClient* client) {
     const auto settings = client != nullptr ? client->get("/settings") : Result<Json>{Json{}};
     if (settings) {
@@ -211,7 +211,14 @@ std::string runtime_word(CommandContext& context, ControlClient* client) {
             }
         }
     }
-    return config::value_of(context.environment, "NOVA_RUNTIME").value_or("auto");
+    config::BootInputs inputs;
+    inputs.environment = context.environment;
+    const auto boot = config::load_boot_config(inputs);
+    if (!boot) {
+        return "auto";  // the daemon will say what is wrong with it
+    }
+    const auto seed = boot->setting_seeds.find("runtime");
+    return seed == boot->setting_seeds.end() ? "auto" : seed->second.value;
 }
 
 // In a container an engine needs no program on this machine.

@@ -7,6 +7,7 @@
 
 #include "app/commands.hpp"
 #include "app/commands_blocking.hpp"
+#include "app/commands_json.hpp"
 #include "core/json.hpp"
 #include "process/child_process.hpp"
 #include "process/process_table.hpp"
@@ -14,8 +15,10 @@
 namespace nova::app {
 namespace {
 
-// Drain 15 s, the engine's grace, and a margin; then somebody should look.
-constexpr std::chrono::seconds kDaemonStopLimit{60};
+// Behind the drain: what an engine, its memory and the last streams may take, as the daemon has it
+// (app/daemon), and a margin; then somebody should look.
+constexpr std::chrono::seconds kBehindTheDrain{50};
+constexpr std::chrono::seconds kUsualDrain{15};
 
 // The process of the nova that holds the folder; nothing: none does.
 Result<std::optional<process::ProcessIdentity>> running_process(const std::string& data_dir) {
@@ -41,6 +44,23 @@ Result<std::optional<process::ProcessIdentity>> running_process(const std::strin
     );
 }
 
+// Asked before it is told to end.
+std::chrono::seconds stop_limit(CommandContext& context, const std::string& data_dir) {
+    ClientOptions at = context.client;
+    at.data_dir = data_dir;
+    at.url.clear();
+    auto client = ControlClient::open(at, context.environment);
+    const auto settings = client ? client->get("/settings") : propagate(client);
+    if (settings) {
+        for (const Json& row : array_in(*settings, "settings")) {
+            if (text_in(row, "name") == "drain_s") {
+                return std::chrono::seconds{count_in(row, "value")} + kBehindTheDrain;
+            }
+        }
+    }
+    return kUsualDrain + kBehindTheDrain;
+}
+
 }  // namespace
 
 ExitCode down_command(CommandContext& context) {
@@ -59,20 +79,21 @@ ExitCode down_command(CommandContext& context) {
         );
         return ExitCode::ok;
     }
+    const auto limit = stop_limit(context, *data_dir);
     process::send_signal(*identity, SIGTERM);
     if (!context.client.json) {
         context.terminal.progress("down", "nova ends; running requests may finish first");
     }
     const bool ended = run_blocking<bool>([&] {
         SystemClock clock;
-        return process::ended_by(*identity, Deadline::in(clock, kDaemonStopLimit));
+        return process::ended_by(*identity, Deadline::in(clock, limit));
     });
     context.terminal.end_progress();
     if (!ended) {
         return context.complain(
             {.code = ErrorCode::timeout,
              .message = fmt::format(
-                 "nova (process {}) still runs after {} s.", identity->pid, kDaemonStopLimit.count()
+                 "nova (process {}) still runs after {} s.", identity->pid, limit.count()
              ),
              .word = {},
              .remedy = fmt::format("See {}/nova.log.", *data_dir)}

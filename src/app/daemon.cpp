@@ -2,14 +2,10 @@
 #include "app/daemon.hpp"
 
 #include <algorithm>
-#include <csignal>
 #include <utility>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/redirect_error.hpp>
-#include <boost/asio/signal_set.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <fmt/format.h>
 
 #include "app/accounts.hpp"
@@ -32,6 +28,7 @@
 #include "app/runtime_file.hpp"
 #include "app/setting_policies.hpp"
 #include "app/status_page.hpp"
+#include "app/stop_signal.hpp"
 #include "app/traffic_bridge.hpp"
 #include "app/version.hpp"
 #include "config/provider_keys.hpp"
@@ -53,7 +50,8 @@ using namespace std::chrono_literals;
 
 constexpr auto kShutdownDeadline = 20s;
 // An engine's grace (20 s at most), its memory's way back, and a margin; behind the drain.
-constexpr auto kEngineEnd = 40s;
+constexpr auto kEngineEnd = 35s;
+constexpr auto kLastMoment = 3s;
 
 }  // namespace
 
@@ -75,7 +73,6 @@ private:
     Task<void> leave();
     void leave_by(lifecycle::Leave how);
     Task<void> leave_in_time();
-    Task<void> wait_for_signal();
     void make_planes();
     runtime::RuntimeDriver* driver(runtime::RuntimeKind kind);
     lifecycle::ControllerPorts controller_ports(lifecycle::Planner planner);
@@ -85,7 +82,7 @@ private:
     hardware::CommandRunner runner_in(const lifecycle::BackendStatus& status);
     ImageChoice images() const;
     std::function<Task<std::string>(EngineName, std::string)> runtime_choice();
-    void make_weights();
+    Result<void> make_weights();
     std::optional<Endpoint> running_ollama() const;
     recovery::RecoveryParts recovery_parts();
     gateway::Strategy strategy() const;
@@ -110,6 +107,8 @@ private:
     std::unique_ptr<Containers> containers_;  // once the settings are read
     lifecycle::HttpEngineClient engine_client_;
     std::unique_ptr<ModelWeights> weights_;
+    std::chrono::nanoseconds drain_{
+    };  // of the controllers: the setting may change before the next start
     MeasuredMemory memory_;
     MeasuredMemory embed_memory_ = memory_without_gpus(registry_);
     lifecycle::EventFeed feed_;
@@ -191,6 +190,7 @@ void Daemon::make_planes() {
     const LaunchFolders folders{
         .logs = in_.directory.file("logs"), .models = in_.directory.file("models")
     };
+    drain_ = lifecycle_policy(settings_).drain;
     controller_ = make_controller(lifecycle::kLocalSlot, planner());
     embedder_ = make_controller(
         lifecycle::kEmbedSlot, make_embed_planner(registry_, hardware, folders, images())
@@ -341,11 +341,10 @@ std::optional<Endpoint> Daemon::running_ollama() const {
     return instance->endpoint;
 }
 
-void Daemon::make_weights() {
+Result<void> Daemon::make_weights() {
     auto hub = catalog::parse_hub_url(settings_.text("hub.url"));
-    if (!hub) {  // the setting was checked, but not by this reader
-        log_.warn("settings.ignored", {{"name", "hub.url"}, {"detail", hub.error().message}});
-        hub = catalog::parse_hub_url(config::find_setting("hub.url")->built_in);
+    if (!hub) {
+        return propagate(hub);
     }
     const std::string token = config::value_of(in_.environment, "HF_TOKEN").value_or("");
     log_.redactor().add_secret(token);
@@ -369,6 +368,7 @@ void Daemon::make_weights() {
                 .choose_runtime = runtime_choice(),
             },
     });
+    return {};
 }
 
 std::unique_ptr<lifecycle::BackendController>
@@ -467,13 +467,6 @@ Result<void> Daemon::listen() {
     return {};
 }
 
-Task<void> Daemon::wait_for_signal() {
-    asio::signal_set signals{io_, SIGTERM, SIGINT};
-    boost::system::error_code code;
-    const int number = co_await signals.async_wait(asio::redirect_error(asio::use_awaitable, code));
-    log_.info("nova.leaving", {{"signal", std::to_string(number)}});
-}
-
 void Daemon::leave_by(lifecycle::Leave how) {
     for (const auto& controller : {controller_.get(), embedder_.get()}) {
         controller->leave(how);
@@ -482,7 +475,7 @@ void Daemon::leave_by(lifecycle::Leave how) {
 
 // A runtime that is away must not keep nova for ever.
 Task<void> Daemon::leave_in_time() {
-    co_await clock_.sleep_for(std::chrono::seconds{settings_.integer("drain_s")} + kEngineEnd);
+    co_await clock_.sleep_for(drain_ + kEngineEnd);
     log_.error(
         "nova.left_behind",
         {{"detail", "An engine could not be stopped in time. The next nova finds it."}}
@@ -491,6 +484,7 @@ Task<void> Daemon::leave_in_time() {
 }
 
 Task<void> Daemon::leave() {
+    const TimePoint deadline = clock_.now() + kShutdownDeadline;
     control_->stop();
     const bool keep = settings_.text("on_exit") == "keep";
     leave_by(keep ? lifecycle::Leave::keep : lifecycle::Leave::stop);
@@ -500,7 +494,8 @@ Task<void> Daemon::leave() {
     limit.cancel();
     co_await limit.join();
     co_await weights_->leave();
-    co_await plane_->stop(Deadline::in(clock_, kShutdownDeadline));
+    // Clouds may stream as long; engines that took it up leave them a moment.
+    co_await plane_->stop({std::max(deadline, clock_.now() + kLastMoment)});
     co_await accounts_->finish();
     co_await control_->finish(Deadline::in(clock_, 2s));
     tasks_.cancel();
@@ -521,7 +516,9 @@ Task<Result<void>> Daemon::run() {
     containers_ = std::make_unique<Containers>(
         io_.get_executor(), clock_, settings_, registry_, in_.environment
     );
-    make_weights();
+    if (const auto made = make_weights(); !made) {
+        co_return propagate(made);
+    }
     make_planes();
     const auto loaded = co_await accounts_->load(in_.boot.gateway_listen.value);
     if (!loaded) {
@@ -565,7 +562,7 @@ Task<Result<void>> Daemon::run() {
                        {"control", "http://" + control_at_.text()},
                        {"data", in_.directory.path()}}
     );
-    co_await wait_for_signal();
+    log_.info("nova.leaving", {{"signal", std::to_string(co_await stop_signal())}});
     co_await leave();
     co_return Result<void>{};
 }

@@ -288,13 +288,36 @@ bool is_word_of(std::string_view words, std::string_view text) {
     return false;
 }
 
-// As parse_hub_url of catalog has it, before it is kept: http only to this machine.
+bool is_port(std::string_view text) {
+    unsigned port = 0;
+    const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), port);
+    return code == std::errc{} && end == text.data() + text.size() && port > 0 && port <= 65535;
+}
+
+// No more than parse_hub_url of catalog takes, which reads it at the start: what it refused there
+// could not be mended any more. http only to this machine.
 bool is_hub_address(std::string_view text) {
-    constexpr std::array<std::string_view, 4> kStarts{
-        "https://", "http://127.0.0.1", "http://localhost", "http://[::1]"
-    };
-    return text != kStarts[0] && text.find_first_of("? \t") == std::string_view::npos &&
-           std::ranges::any_of(kStarts, [&](auto start) { return text.starts_with(start); });
+    constexpr std::string_view kTls = "https://";
+    constexpr std::string_view kPlain = "http://";
+    const bool tls = text.starts_with(kTls);
+    if (!tls && !text.starts_with(kPlain)) {
+        return false;
+    }
+    text.remove_prefix(tls ? kTls.size() : kPlain.size());
+    const std::string_view authority = text.substr(0, text.find('/'));
+    const std::string_view path = text.substr(authority.size());
+    const auto colon = authority.find(':', authority.starts_with('[') ? authority.find(']') : 0);
+    const std::string_view host = authority.substr(0, colon);
+    const bool named = !host.empty() && std::ranges::all_of(host, [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+               c == '-' || c == '.' || c == '_';
+    });
+    const bool here = host == "127.0.0.1" || host == "localhost" || host == "[::1]";
+    return (here || (tls && named)) &&
+           (colon == std::string_view::npos || is_port(authority.substr(colon + 1))) &&
+           std::ranges::all_of(path, [](char c) {
+               return c > ' ' && c <= '~' && c != '?' && c != '#';
+           });
 }
 
 Result<SettingValue> checked_text(const SettingRow& row, std::string_view text) {

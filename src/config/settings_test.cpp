@@ -124,11 +124,15 @@ TEST(Settings, ChangesAllOrNone) {
 // A bad one would keep nova from starting, and nothing could be changed any more.
 TEST(Settings, TheHubIsAnAddress) {
     const SettingRow& hub = *find_setting("hub.url");
-    for (const char* good : {"https://huggingface.co", "http://127.0.0.1:9/hf", "http://[::1]:9"}) {
+    for (const char* good :
+         {"https://huggingface.co", "https://a.b:8443/hf/", "http://127.0.0.1:9/hf",
+          "http://[::1]:9", "https://[::1]"}) {
         EXPECT_TRUE(setting_from_text(hub, good)) << good;
     }
     for (const char* bad :
-         {"", "huggingface.co", "https://", "http://mirror.example", "https://a?b", "ftp://a"}) {
+         {"", "huggingface.co", "https://", "https:///x", "http://mirror.example",
+          "http://localhost.corp", "https://me@mirror/x", "https://a:99999",
+          "https://a:", "https://a?b", "https://a/b c", "https://[::1", "ftp://a"}) {
         EXPECT_FALSE(setting_from_text(hub, bad)) << bad;
     }
 }

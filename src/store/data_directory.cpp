@@ -128,8 +128,9 @@ Result<InstallId> install_id_of(const std::string& path) {
 }
 
 // A copy of the folder has the same id, by which a nova knows its engines: two that ran would end
-// each other's. So the id is also an abstract socket's name, which goes with its holder. -1 where
-// there are no such sockets.
+// each other's. So the id is also an abstract socket's name, which goes with its holder; it is seen
+// by all in the same network namespace, so not between two containers. -1 where there are no such
+// sockets.
 Result<int> claim(const InstallId& id, const std::string& path) {
     const int claimed = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (claimed < 0) {

@@ -256,23 +256,23 @@ def test_a_daemon_that_is_away(nova, docker, gguf):
     assert docker.ps() == {}
 
 
-def test_a_daemon_that_is_away_does_not_keep_nova(nova, docker, gguf):
+def test_a_daemon_that_is_away_does_not_keep_nova(clean, fakes, tmp_path, gguf):
     """It ends after the drain and what an engine may take; the next one finds the container."""
-    nova.start("llamacpp", "--model", gguf)
-    before = docker.docker("ps", "-q", "--no-trunc")
-    nova.cli("config", "set", "drain_s", "0")
-    docker.process.send_signal(signal.SIGSTOP)
-    try:
-        nova.process.terminate()
-        assert nova.process.wait(60) == 0
-        assert "nova.left_behind" in nova.log()
-    finally:
-        docker.process.send_signal(signal.SIGCONT)
-    nova.serve()
-    nova.wait_state("ready")
-    assert docker.docker("ps", "-q", "--no-trunc") == before
-    nova.cli("stop", "--wait")
-    assert docker.ps() == {}
+    with DockerNova(tmp_path / "data", clean, fakes, {"NOVA_DRAIN_S": "0"}) as nova:
+        nova.start("llamacpp", "--model", gguf)
+        before = clean.docker("ps", "-q", "--no-trunc")
+        clean.process.send_signal(signal.SIGSTOP)
+        try:
+            nova.process.terminate()
+            assert nova.process.wait(60) == 0
+            assert "nova.left_behind" in nova.log()
+        finally:
+            clean.process.send_signal(signal.SIGCONT)
+        nova.serve()
+        nova.wait_state("ready")
+        assert clean.docker("ps", "-q", "--no-trunc") == before
+        nova.cli("stop", "--wait")
+        assert clean.ps() == {}
 
 
 def test_a_daemon_that_is_gone_when_something_is_wanted(nova, docker, gguf):
