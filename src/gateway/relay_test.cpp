@@ -434,8 +434,8 @@ protected:
     Task<void> listen(std::string_view path, std::function<void(const std::string&)> heard) {
         auto connection = co_await net::dial(gateway_, clock_, Deadline::in(clock_, 5s));
         (*connection)->expire_at(clock_.now() + testing::kPatience);
-        const std::string body =
-            R"({"model":"m","stream":true,"max_tokens":9,"messages":[{"role":"user","content":"a"}]})";
+        const std::string body = R"({"model":"m","stream":true,"max_tokens":9,)"
+                                 R"("messages":[{"role":"user","content":"a"}]})";
         const std::string request = fmt::format(
             "POST {} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{}",
             path, body.size(), body
