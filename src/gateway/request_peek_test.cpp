@@ -92,6 +92,8 @@ TEST(RequestPeek, RefusesWhatItCannotRouteWithASentence) {
         {R"({"model":"m"}})", "The request body is not valid JSON."},
         {R"({"model":"m"} {"model":"n"})", "The request body is not valid JSON."},
         {R"({"model" "m"})", "The request body is not valid JSON."},
+        {R"({"model":"m","stream":nruE})", "\"stream\" must be true or false."},
+        {R"({"model":"m","stream_options":nulL})", "\"stream_options\" must be an object."},
         {"[1]", "The request body must be one JSON object."},
         {"{}", "The request body has no \"model\"."},
         {R"({"model":""})", "The request body has no \"model\"."},
