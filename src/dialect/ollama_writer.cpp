@@ -85,7 +85,12 @@ public:
     Lines(AnswerIdentity identity, Route route) : identity_{std::move(identity)}, route_{route} {}
 
     void begun(const Begun& begun) {
-        identity_.created = begun.created == 0 ? identity_.created : begun.created;
+        // What is no time of ours is not told; some providers count milliseconds.
+        constexpr std::chrono::seconds kLast =
+            std::chrono::floor<std::chrono::seconds>(WallTime::max().time_since_epoch());
+        if (begun.created > 0 && begun.created <= kLast.count()) {
+            identity_.created = begun.created;
+        }
     }
 
     Tree line(std::string_view text, std::string_view thinking, Tree calls) const {

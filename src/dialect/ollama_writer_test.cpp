@@ -76,6 +76,18 @@ TEST(OllamaWriter, EveryLineIsAnAnswerAndOnlyTheLastIsDone) {
     EXPECT_EQ(lines[3]["total_duration"], 0);
 }
 
+// A provider's word; milliseconds, or nonsense.
+TEST(OllamaWriter, ATimeThatIsNoneIsOurs) {
+    for (const std::int64_t created :
+         {INT64_MIN, std::int64_t{-1}, std::int64_t{4'000'000'000'000}, INT64_MAX}) {
+        const std::string bytes =
+            written({Begun{.id = {}, .model = {}, .created = created}, TextDelta{"a"}}, true);
+        EXPECT_EQ(
+            J::parse(bytes.substr(0, bytes.find('\n')))["created_at"], "1970-01-01T00:00:05.000Z"
+        );
+    }
+}
+
 TEST(OllamaWriter, GenerateAnswersWithResponse) {
     const J whole =
         J::parse(written({TextDelta{"a"}, TextDelta{"b"}}, false, ollama::Route::generate));
