@@ -204,12 +204,8 @@ struct Choice {
 // What the setting runtime says; before a daemon runs, what it would be started with.
 std::string runtime_word(CommandContext& context, ControlClient* client) {
     const auto settings = client != nullptr ? client->get("/settings") : Result<Json>{Json{}};
-    if (settings) {
-        for (const Json& row : array_in(*settings, "settings")) {
-            if (text_in(row, "name") == "runtime") {
-                return text_in(row, "value");
-            }
-        }
+    if (const Json* row = settings ? setting_in(*settings, "runtime") : nullptr) {
+        return text_in(*row, "value");
     }
     config::BootInputs inputs;
     inputs.environment = context.environment;

@@ -51,12 +51,8 @@ std::chrono::seconds stop_limit(CommandContext& context, const std::string& data
     at.url.clear();
     auto client = ControlClient::open(at, context.environment);
     const auto settings = client ? client->get("/settings") : propagate(client);
-    if (settings) {
-        for (const Json& row : array_in(*settings, "settings")) {
-            if (text_in(row, "name") == "drain_s") {
-                return std::chrono::seconds{count_in(row, "value")} + kBehindTheDrain;
-            }
-        }
+    if (const Json* row = settings ? setting_in(*settings, "drain_s") : nullptr) {
+        return std::chrono::seconds{count_in(*row, "value")} + kBehindTheDrain;
     }
     return kUsualDrain + kBehindTheDrain;
 }

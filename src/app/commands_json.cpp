@@ -56,6 +56,15 @@ const Json& array_in(const Json& value, const char* key) {
     return found != nullptr && found->is_array() ? *found : kNone;
 }
 
+const Json* setting_in(const Json& settings, std::string_view name) {
+    for (const Json& row : array_in(settings, "settings")) {
+        if (text_in(row, "name") == name) {
+            return &row;
+        }
+    }
+    return nullptr;
+}
+
 std::vector<std::string> lines_of_last_failure(const Json& slot) {
     const Json& failure = object_in(slot, "last_failure");
     if (failure.empty()) {

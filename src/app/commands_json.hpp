@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/json.hpp"
@@ -20,6 +21,9 @@ Flag flag_in(const Json& value, const char* key);
 // An empty object or array when it is missing; valid as long as the value is.
 const Json& object_in(const Json& value, const char* key);
 const Json& array_in(const Json& value, const char* key);
+
+// The row of a setting in GET /settings; null: there is none.
+const Json* setting_in(const Json& settings, std::string_view name);
 
 // What went wrong last in a slot, as GET /inference/backend tells it: a sentence, and a remedy
 // where there is one. Empty: nothing did.

@@ -35,6 +35,14 @@ TEST(CommandsJson, TakesAWrongTypeAsMissing) {
     }
 }
 
+TEST(CommandsJson, FindsTheRowOfASetting) {
+    const Json settings = Json::parse(R"({"settings":[7,{"name":"a","value":1},{"name":"b"}]})");
+    ASSERT_NE(setting_in(settings, "b"), nullptr);
+    EXPECT_EQ(count_in(*setting_in(settings, "a"), "value"), 1U);
+    EXPECT_EQ(setting_in(settings, "c"), nullptr);
+    EXPECT_EQ(setting_in(Json(), "a"), nullptr);
+}
+
 TEST(CommandsJson, SaysWhatWentWrongLast) {
     EXPECT_TRUE(lines_of_last_failure(Json::object()).empty());
     const Json slot{

@@ -115,15 +115,6 @@ std::string value_text(const Json& value) {
     return value.is_string() ? value.get<std::string>() : json_text(value);
 }
 
-const Json* row_of(const Json& settings, const std::string& name) {
-    for (const Json& row : array_in(settings, "settings")) {
-        if (text_in(row, "name") == name) {
-            return &row;
-        }
-    }
-    return nullptr;
-}
-
 // A value of the command line as the table types it; what does not fit is left to the server's
 // sentence.
 Json typed_value(const std::string& name, const std::string& text) {
@@ -265,7 +256,7 @@ ExitCode config_get_command(CommandContext& context, const ConfigOptions& option
     if (!list) {
         return context.complain(list.error());
     }
-    const Json* row = row_of(*list, options.name);
+    const Json* row = setting_in(*list, options.name);
     if (row == nullptr) {
         return context.complain({
             .code = ErrorCode::not_found,
@@ -291,7 +282,7 @@ ExitCode config_set_command(CommandContext& context, const ConfigOptions& option
         client ? client->send("PATCH", "/settings", json_text(Json{{options.name, value}}))
                : propagate(client);
     return show_answer(context, answer, [&](const Json& list) {
-        if (const Json* row = row_of(list, options.name)) {
+        if (const Json* row = setting_in(list, options.name)) {
             explain_setting(context.terminal, *row);
         }
     });

@@ -7,6 +7,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "app/accounts.hpp"
 #include "app/cloud_providers.hpp"
