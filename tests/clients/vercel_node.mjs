@@ -12,6 +12,7 @@ const nova = createOpenAICompatible({
 const anthropic = createAnthropic({ baseURL, apiKey: 'unused' });
 const asked = {
   prompt: 'Say hello to a cat in one short sentence.', maxOutputTokens: 16, maxRetries: 0,
+  temperature: 0, // or the model may say no more than "Hi!"
 };
 const weather = tool({
   description: 'The weather of a city',
