@@ -1,4 +1,6 @@
 // Commands from argv to exit code, against the real control routes over loopback.
+#include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <thread>
@@ -353,6 +355,22 @@ TEST_F(CliTest, ANovaThatIsNoProcessOfThisMachineIsNotSignalled) {
     told["pid"] = 1;  // not who holds the lock
     std::ofstream{folder_ + "/runtime.json"} << told.dump();
     EXPECT_EQ(run({"status"}).code, 3);
+}
+
+// As in the image of nova: it listens everywhere, and is found on the loopback address.
+TEST_F(CliTest, DoctorKnowsItsOwnPortWhereItListensEverywhere) {
+    ControlSide nova{folder_};
+    const Json told = Json::parse(std::ifstream{folder_ + "/runtime.json"});
+    std::string at = told["gateway"];
+    at.replace(0, at.find(':'), "0.0.0.0");
+    ::setenv("NOVA_GATEWAY_LISTEN", at.c_str(), 1);
+    const Json json = Json::parse(run({"doctor", "--json"}).out);
+    ::unsetenv("NOVA_GATEWAY_LISTEN");
+    const auto row = std::ranges::find_if(json["checks"], [](const Json& check) {
+        return check["name"] == "gateway port";
+    });
+    ASSERT_NE(row, json["checks"].end());
+    EXPECT_EQ((*row)["detail"], at + " is nova's.");
 }
 
 TEST_F(CliTest, DoctorNamesWhatIsWrong) {
