@@ -221,16 +221,6 @@ std::optional<Ending> unprepared(RelayJob& job, const RouteStep& step, Taken& ta
     return Ending{.how = mistake ? Ended::bad_request : Ended::refused};
 }
 
-// Asks the provider, unless nothing is asked.
-Task<Ending> ask(RelayJob& job, const RouteStep& step, Taken& taken) {
-    if (taken.prepared.request.asks_nothing) {
-        return answer_nothing(job);
-    }
-    ++job.attempts;
-    taken.asking.emplace(job, step, taken.prepared);
-    return run_attempt(taken.asking->attempt);
-}
-
 // The provider was asked: what is kept of it, and everything held for it goes back.
 void settle(RelayJob& job, const RouteStep& step, Taken& taken, const Ending& ending) {
     if (!taken.asking) {
@@ -259,7 +249,13 @@ Task<bool> take_step(RelayJob& job, const RouteStep& step, bool another) {
     const auto taken = std::make_unique<Taken>();
     auto ending = unprepared(job, step, *taken);
     if (!ending) {
-        ending = co_await ask(job, step, *taken);
+        if (taken->prepared.request.asks_nothing) {
+            ending = co_await answer_nothing(job);
+        } else {
+            ++job.attempts;
+            taken->asking.emplace(job, step, taken->prepared);
+            ending = co_await run_attempt(taken->asking->attempt);
+        }
         settle(job, step, *taken, *ending);
     }
     if (ending->how == Ended::served) {
