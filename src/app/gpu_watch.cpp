@@ -120,18 +120,15 @@ Task<void> GpuWatch::publish() {
         "gpu.changed",
         {{"trouble", std::string{word(finding_.trouble)}}, {"detail", finding_.sentence}}
     );
-    lifecycle::FeedEvent event{
-        .type = "gpu", .json = json_text(hardware::to_json(finding_)), .at = parts_.clock.wall_now()
-    };
-    std::vector<store::Write> writes;
-    writes.emplace_back(store::AppendEvent{.type = event.type, .json = event.json, .at = event.at});
-    const auto committed = co_await parts_.store.commit(std::move(writes));
-    if (!committed) {
-        parts_.log.warn("gpu.not_stored", {{"detail", committed.error().message}});
-        co_return;
+    const auto told = co_await lifecycle::commit_and_tell(
+        parts_.store, parts_.feed,
+        {.type = "gpu",
+         .json = json_text(hardware::to_json(finding_)),
+         .at = parts_.clock.wall_now()}
+    );
+    if (!told) {
+        parts_.log.warn("gpu.not_stored", {{"detail", told.error().message}});
     }
-    event.id = committed->event_ids.front();
-    parts_.feed.publish(event);
 }
 
 Task<void> GpuWatch::run() {

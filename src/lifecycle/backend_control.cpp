@@ -78,4 +78,19 @@ void EventFeed::publish(const FeedEvent& event) {
     }
 }
 
+Task<Result<void>> commit_and_tell(
+    store::StateStore& store, EventFeed& feed, store::AppendEvent event,
+    std::vector<store::Write> with
+) {
+    FeedEvent news{.id = 0, .type = event.type, .json = event.json, .at = event.at};
+    with.emplace_back(std::move(event));
+    const auto committed = co_await store.commit(std::move(with));
+    if (!committed) {
+        co_return propagate(committed);
+    }
+    news.id = committed->event_ids.front();
+    feed.publish(news);
+    co_return Result<void>{};
+}
+
 }  // namespace nova::lifecycle

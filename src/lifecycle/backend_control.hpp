@@ -12,6 +12,7 @@
 #include "engine/backend_spec.hpp"
 #include "lifecycle/operation.hpp"
 #include "runtime/instance_spec.hpp"
+#include "store/state_store.hpp"
 
 namespace nova::lifecycle {
 
@@ -104,5 +105,12 @@ private:
     std::vector<std::pair<std::uint64_t, Listener>> listeners_;
     std::uint64_t next_token_ = 1;
 };
+
+// Stores an event, with what else belongs into the same commit, and then tells whoever listens:
+// they hear the same as who reads it again. Error: the store's; nobody is told then.
+Task<Result<void>> commit_and_tell(
+    store::StateStore& store, EventFeed& feed, store::AppendEvent event,
+    std::vector<store::Write> with = {}
+);
 
 }  // namespace nova::lifecycle

@@ -248,19 +248,12 @@ Task<Result<std::vector<std::string>>> KeyBook::load() {
     co_return passed_over;
 }
 
-// Who reads the events now is told the same as who reads them again.
 Task<Result<void>> KeyBook::keep(store::Write change, store::AppendEvent audit) {
-    lifecycle::FeedEvent event{.id = 0, .type = audit.type, .json = audit.json, .at = audit.at};
     std::vector<store::Write> writes;
     writes.push_back(std::move(change));
-    writes.emplace_back(std::move(audit));
-    const auto committed = co_await parts_.store.commit(std::move(writes));
-    if (!committed) {
-        co_return propagate(committed);
-    }
-    event.id = committed->event_ids.front();
-    parts_.feed.publish(event);
-    co_return Result<void>{};
+    return lifecycle::commit_and_tell(
+        parts_.store, parts_.feed, std::move(audit), std::move(writes)
+    );
 }
 
 Task<Result<KeyBook::Created>> KeyBook::create(KeyWish wish, std::string actor) {
