@@ -49,9 +49,7 @@ std::string name_of(const engine::BackendSpec& spec, const SlotName& slot) {
 // As llama.cpp has it: a server that could, and was told not to.
 bool embeds(const engine::EngineSpec& engine, const engine::BackendSpec& spec) {
     const auto option = spec.options.find("embeddings");
-    const bool refused =
-        option != spec.options.end() &&
-        (option->second == "off" || option->second == "false" || option->second == "0");
+    const bool refused = option != spec.options.end() && engine::is_on(option->second) == false;
     return engine.serves_embeddings && !refused;
 }
 

@@ -96,7 +96,7 @@ catalog::ServingShape serving_shape(
     shape.key_cache = cache_type(word_of(engine, spec, "flag.cache-type-k"));
     shape.value_cache = cache_type(word_of(engine, spec, "flag.cache-type-v"));
     const std::string whole = word_of(engine, spec, "flag.swa-full");
-    if (!whole.empty() && whole != "off" && whole != "false" && whole != "0") {
+    if (engine::is_on(whole).value_or(!whole.empty())) {
         shape.window_cache = catalog::WindowCache::whole;
     }
     shape.placement = placement;

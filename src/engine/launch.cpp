@@ -52,16 +52,6 @@ bool is_word(std::string_view text) {
            });
 }
 
-std::optional<bool> is_on(std::string_view text) {
-    if (text == "on" || text == "true" || text == "1") {
-        return true;
-    }
-    if (text == "off" || text == "false" || text == "0") {
-        return false;
-    }
-    return std::nullopt;
-}
-
 std::string fill(std::string_view text, const Values& values) {
     std::string out;
     while (!text.empty()) {
@@ -494,6 +484,16 @@ Result<runtime::InstanceSpec> plan_launch(
         add_container(engine, *devices, instance);
     }
     return instance;
+}
+
+std::optional<bool> is_on(std::string_view text) {
+    if (text == "on" || text == "true" || text == "1") {
+        return true;
+    }
+    if (text == "off" || text == "false" || text == "0") {
+        return false;
+    }
+    return std::nullopt;
 }
 
 bool uses_gpu(

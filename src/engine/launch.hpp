@@ -41,6 +41,9 @@ Result<runtime::InstanceSpec> plan_launch(
     const hardware::HardwareSnapshot& hardware, const LaunchPlace& place
 );
 
+// A switch as a person writes it: on, true, 1, or off, false, 0; empty for any other word.
+std::optional<bool> is_on(std::string_view text);
+
 // Whether the engine is given a GPU for this wish; a wish for gpu_layers 0 is one for none.
 bool uses_gpu(
     const EngineSpec& engine, const BackendSpec& backend,
