@@ -118,6 +118,18 @@ Session server_on(const Descriptor& socket, const Identity& identity) {
 
 enum class Goodbye { close_notify, cut };
 
+// As much as comes next; 0: it is over.
+Task<std::size_t> read_some(asio::io_context& io, const Session& ssl, std::string& into) {
+    std::size_t size = 0;
+    while (SSL_read_ex(ssl.get(), into.data(), into.size(), &size) != 1) {
+        if (SSL_get_error(ssl.get(), 0) != SSL_ERROR_WANT_READ) {
+            co_return 0;
+        }
+        co_await asio::post(io, asio::use_awaitable);
+    }
+    co_return size;
+}
+
 // Shakes hands, echoes until "bye\n", then ends as told.
 Task<void>
 echo_server(asio::io_context& io, Descriptor& socket, const Identity& identity, Goodbye goodbye) {
@@ -125,13 +137,9 @@ echo_server(asio::io_context& io, Descriptor& socket, const Identity& identity, 
     std::string buffer(20'000, '\0');
     std::string seen;
     while (!seen.ends_with("bye\n")) {
-        std::size_t size = 0;
-        if (SSL_read_ex(ssl.get(), buffer.data(), buffer.size(), &size) != 1) {
-            if (SSL_get_error(ssl.get(), 0) != SSL_ERROR_WANT_READ) {
-                co_return;
-            }
-            co_await asio::post(io, asio::use_awaitable);
-            continue;
+        const std::size_t size = co_await read_some(io, ssl, buffer);
+        if (size == 0) {
+            co_return;
         }
         seen.append(buffer, 0, size);
         for (std::size_t done = 0; done < size;) {
@@ -262,13 +270,9 @@ Task<void> answering_server(
     std::string buffer(20'000, '\0');
     bool answered = false;
     while (true) {
-        std::size_t size = 0;
-        if (SSL_read_ex(ssl.get(), buffer.data(), buffer.size(), &size) != 1) {
-            if (SSL_get_error(ssl.get(), 0) != SSL_ERROR_WANT_READ) {
-                co_return;
-            }
-            co_await asio::post(io, asio::use_awaitable);
-            continue;
+        const std::size_t size = co_await read_some(io, ssl, buffer);
+        if (size == 0) {
+            co_return;
         }
         heard += size;
         if (heard >= answer_behind && !std::exchange(answered, true)) {
