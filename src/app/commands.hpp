@@ -131,6 +131,9 @@ struct DetectOptions {
     bool forget = false;  // what is not seen now
 };
 
+// To the nova of that folder, whatever --url says.
+Result<ControlClient> client_of(const CommandContext& context, const std::string& data_dir);
+
 ExitCode serve_command(
     CommandContext& context, std::map<std::string, std::string> flags,
     const std::string& config_file

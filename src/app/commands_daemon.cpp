@@ -137,15 +137,12 @@ start_daemon(CommandContext& context, const std::string& data_dir, const UpOptio
     }
     SystemClock clock;
     const Deadline deadline = Deadline::in(clock, kDaemonStartLimit);
-    ClientOptions at = context.client;
-    at.data_dir = data_dir;
-    at.url.clear();
     while (!deadline.passed(clock)) {
         int status = 0;
         if (::waitpid(daemon->pid, &status, WNOHANG) == daemon->pid) {
             return std::unexpected{daemon_ended(context, *daemon, status)};
         }
-        auto client = ControlClient::open(at, context.environment);
+        auto client = client_of(context, data_dir);
         if (client && client->running()->pid == daemon->pid && client->get("/health/live")) {
             return *client->running();
         }
@@ -454,10 +451,7 @@ ExitCode bring_up(
         }
         running = std::move(*started);
     }
-    ClientOptions at = context.client;
-    at.data_dir = data_dir;
-    at.url.clear();
-    auto client = ControlClient::open(at, context.environment);
+    auto client = client_of(context, data_dir);
     if (!client) {
         return context.complain(client.error());
     }
@@ -483,6 +477,13 @@ ExitCode bring_up(
 }
 
 }  // namespace
+
+Result<ControlClient> client_of(const CommandContext& context, const std::string& data_dir) {
+    ClientOptions at = context.client;
+    at.data_dir = data_dir;
+    at.url.clear();
+    return ControlClient::open(at, context.environment);
+}
 
 ExitCode serve_command(
     CommandContext& context, std::map<std::string, std::string> flags,

@@ -46,10 +46,7 @@ Result<std::optional<process::ProcessIdentity>> running_process(const std::strin
 
 // Asked before it is told to end.
 std::chrono::seconds stop_limit(CommandContext& context, const std::string& data_dir) {
-    ClientOptions at = context.client;
-    at.data_dir = data_dir;
-    at.url.clear();
-    auto client = ControlClient::open(at, context.environment);
+    auto client = client_of(context, data_dir);
     const auto settings = client ? client->get("/settings") : propagate(client);
     if (const Json* row = settings ? setting_in(*settings, "drain_s") : nullptr) {
         return std::chrono::seconds{count_in(*row, "value")} + kBehindTheDrain;

@@ -12,12 +12,11 @@
 #include "app/commands_blocking.hpp"
 #include "app/commands_json.hpp"
 #include "app/container_facts.hpp"
+#include "app/daemon_options.hpp"
 #include "app/machine.hpp"
 #include "core/json.hpp"
 #include "hardware/hardware_file.hpp"
 #include "hardware/hardware_probe.hpp"
-#include "process/program_search.hpp"
-#include "runtime/docker_socket.hpp"
 
 namespace nova::app {
 namespace {
@@ -49,14 +48,16 @@ hardware::MergedSnapshot look_here(CommandContext& context, hardware::Overwrite 
     return seen;
 }
 
-Result<Json> detect(CommandContext& context, hardware::Overwrite overwrite) {
-    const bool forget = overwrite == hardware::Overwrite::replace;
+Result<Json> detect(CommandContext& context, const DetectOptions& options) {
     auto client = ControlClient::open(context.client, context.environment);
     if (client) {
-        return client->post(forget ? "/hardware/detect?forget=1" : "/hardware/detect");
+        return client->post(options.forget ? "/hardware/detect?forget=1" : "/hardware/detect");
     }
     if (client.error().word == "not_running" && context.client.url.empty()) {
-        const auto seen = look_here(context, overwrite);
+        const auto seen = look_here(
+            context,
+            options.forget ? hardware::Overwrite::replace : hardware::Overwrite::keep_richer
+        );
         Json machine = hardware::to_json(seen.snapshot);
         machine["kept"] = seen.kept;
         return machine;
@@ -132,25 +133,16 @@ hardware::HardwareSnapshot detect_here(CommandContext& context) {
 
 engine::ContainerFacts containers_here(CommandContext& context, std::string image) {
     SystemClock clock;
-    const std::string path = config::value_of(context.environment, "PATH").value_or("/usr/bin");
-    ContainerPlace place{
-        .socket = runtime::docker_socket(
-            config::value_of(context.environment, "DOCKER_HOST").value_or(""),
-            config::value_of(context.environment, "XDG_RUNTIME_DIR").value_or("")
-        ),
-        .program_folders = process::folders_of(path)
-    };
-    // What the daemon's own PATH has, which need not be the user's.
-    place.program_folders.emplace_back("/usr/bin");
+    const auto place = container_place(
+        config::value_of(context.environment, "DOCKER_HOST").value_or(""), context.environment
+    );
     return run_blocking<engine::ContainerFacts>([&] {
         return container_facts(docker_get(clock, place.socket), place, image);
     });
 }
 
 ExitCode detect_command(CommandContext& context, const DetectOptions& options) {
-    const auto machine = detect(
-        context, options.forget ? hardware::Overwrite::replace : hardware::Overwrite::keep_richer
-    );
+    const auto machine = detect(context, options);
     if (!machine) {
         return context.complain(machine.error());
     }

@@ -385,6 +385,7 @@ Daemon::make_controller(std::string_view slot, lifecycle::Planner planner) {
 }
 
 lifecycle::ControllerPorts Daemon::controller_ports(lifecycle::Planner planner) {
+    const auto docker = container_place(settings_.text("docker.host"), in_.environment);
     return {
         .drivers = [this](runtime::RuntimeKind kind) { return driver(kind); },
         .kinds =
@@ -404,9 +405,8 @@ lifecycle::ControllerPorts Daemon::controller_ports(lifecycle::Planner planner) 
         .feed = feed_,
         .memory = &memory_,
         .preflight = make_preflight(
-            registry_, [this] { return machine_.snapshot(); },
-            docker_get(clock_, container_place(settings_, in_.environment).socket),
-            container_place(settings_, in_.environment)
+            registry_, [this] { return machine_.snapshot(); }, docker_get(clock_, docker.socket),
+            docker
         ),
     };
 }

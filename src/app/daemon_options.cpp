@@ -43,12 +43,11 @@ std::vector<std::string> program_folders(const runtime::ProcessDriverOptions& op
 }
 
 ContainerPlace
-container_place(const config::Settings& settings, const config::Environment& environment) {
+container_place(const std::string& docker_host, const config::Environment& environment) {
     const std::string path = config::value_of(environment, "PATH").value_or("/usr/bin:/bin");
     ContainerPlace place{
         .socket = runtime::docker_socket(
-            settings.text("docker.host"),
-            config::value_of(environment, "XDG_RUNTIME_DIR").value_or("")
+            docker_host, config::value_of(environment, "XDG_RUNTIME_DIR").value_or("")
         ),
         .program_folders = process::folders_of(path),
     };

@@ -24,8 +24,9 @@ driver_options(const store::DataDirectory& directory, const config::Environment&
 // Where it looks for the programs of engines, in this order.
 std::vector<std::string> program_folders(const runtime::ProcessDriverOptions& options);
 
-// Where Docker is by the settings, and where its tools would be.
+// Where Docker is, and where its tools would be. docker_host: the setting, or DOCKER_HOST; empty:
+// where it usually is.
 ContainerPlace
-container_place(const config::Settings& settings, const config::Environment& environment);
+container_place(const std::string& docker_host, const config::Environment& environment);
 
 }  // namespace nova::app
